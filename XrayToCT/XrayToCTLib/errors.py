@@ -1,0 +1,25 @@
+"""The errors that a user sees: one sentence that names the file and the remedy, and the exit code that goes with it."""
+
+
+class XrayToCTError(Exception):
+    """Base of every error that is reported to the user as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class UnsuitableInput(XrayToCTError):
+    """The input cannot be read, or is not what the command works on (exit code 3)."""
+
+    exit_code = 3
+
+
+class ModelError(XrayToCTError):
+    """A model is missing, damaged or not what its name says (exit code 4)."""
+
+    exit_code = 4
+
+
+class DeviceError(XrayToCTError):
+    """The device failed or ran out of memory (exit code 5)."""
+
+    exit_code = 5

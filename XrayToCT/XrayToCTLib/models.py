@@ -1,0 +1,344 @@
+"""The catalogue of models: find, describe, verify, load and save the weights of the networks that run at inference."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
+from XrayToCTLib.errors import DeviceError, ModelError
+from XrayToCTLib.generator import Generator, GeneratorConfig
+from XrayToCTLib.model_files import (
+    KINDS,
+    SUFFIX,
+    card_path,
+    check_name,
+    checksums,
+    parse_header,
+    parse_tensors,
+    read_bytes,
+    read_card,
+    sha256_of,
+    write_model,
+)
+from XrayToCTLib.projection import Geometry
+
+PACKAGE_WEIGHTS = Path(__file__).resolve().parent / "weights"
+
+# Bounds on a configuration read from a file, so that building the network cannot take unbounded time or memory.
+_MAX_SIZE = 4096
+_MAX_VOLUME_SIDE = 512
+_MAX_ENTRIES = 16
+_MAX_ENTRY = 1024
+_MAX_TEXT = 80
+
+Config = TypeVar("Config")
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model file: what it is, before any tensor is read.
+
+    name: the file's name without its suffix. sha256: of the file, in hexadecimal. kind: one of model_files.KINDS.
+    config: the network's sizes as JSON values. geometry: of the radiographs it was trained on, None where unknown.
+    metadata: the file's whole metadata. card: the text of its model card, None where it has none.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    kind: str
+    config: dict[str, Any]
+    geometry: Geometry | None
+    metadata: dict[str, Any]
+    card: str | None
+
+
+def user_folder() -> Path:
+    """The user's own folder of models: $XRAYTOCT_CACHE, else the platform's cache folder."""
+    if chosen := os.environ.get("XRAYTOCT_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "xray-to-ct" / "models"
+
+
+def search_path() -> list[Path]:
+    """Folders in the order of search: those of $XRAYTOCT_MODELS, the user's folder, the package's weights."""
+    chosen = [Path(part).expanduser() for part in os.environ.get("XRAYTOCT_MODELS", "").split(os.pathsep) if part]
+    return [*chosen, user_folder(), PACKAGE_WEIGHTS]
+
+
+def scan_models() -> tuple[list[ModelInfo], list[ModelError]]:
+    """The models on the search path, the first of each name, and the errors of the files that cannot be read."""
+    models: dict[str, ModelInfo] = {}
+    problems: list[ModelError] = []
+    for path in _model_files():
+        if path.stem in models:
+            continue
+        try:
+            models[path.stem] = read_info(path)
+        except ModelError as error:
+            problems.append(error)
+    return list(models.values()), problems
+
+
+def list_models() -> list[ModelInfo]:
+    """The readable models on the search path, the first of each name."""
+    return scan_models()[0]
+
+
+def find(name_or_file: str | os.PathLike[str], kind: str | None = None) -> ModelInfo:
+    """The model of a name on the search path, or of a file (anything that ends in .safetensors).
+
+    Raises ModelError where there is none, it is damaged, or it is not of the kind.
+    """
+    text = os.fspath(name_or_file)
+    if text.endswith(SUFFIX):
+        info = read_info(Path(text).expanduser())
+    else:
+        check_name(text)
+        found = next((path for path in _model_files() if path.stem == text), None)
+        if found is None:
+            names = ", ".join(sorted({path.stem for path in _model_files()})) or "none installed"
+            raise ModelError(
+                f"There is no model named {text!r} (known: {names}); use one of these, give a {SUFFIX} file, or get it "
+                "with 'xray-to-ct models import'."
+            )
+        info = read_info(found)
+    _check_kind(info, kind)
+    return info
+
+
+def default_model(kind: str) -> ModelInfo:
+    """The model to use where the user names none: the package's first of the kind, else the search path's first.
+
+    Raises ModelError where there is none.
+    """
+    candidates = [info for info in list_models() if info.kind == kind]
+    shipped = [info for info in candidates if info.path.parent == PACKAGE_WEIGHTS]
+    if not candidates:
+        raise ModelError(f"No {kind} is installed; reinstall the program or get one with 'xray-to-ct models import'.")
+    return (shipped or candidates)[0]
+
+
+def read_info(path: Path) -> ModelInfo:
+    """What a model file says about itself. Raises ModelError where it is missing, damaged or not what was recorded."""
+    return _parse_info(read_bytes(path), path)
+
+
+def verify(info: ModelInfo) -> None:
+    """Read the whole model again and check it: checksum, header, shapes against the configuration, finite values.
+
+    Raises ModelError where anything is wrong, or where the file is no longer the one that ``info`` describes.
+    """
+    if info.kind in _BUILDERS:
+        _with_weights(info, _BUILDERS[info.kind])
+    else:
+        parse_tensors(_read_unchanged(info), info.path)
+
+
+def describe(info: ModelInfo) -> str:
+    """Several lines of plain text for a person: kind, checksum, sizes, geometry, training data and metrics."""
+    metadata = info.metadata
+    recorded = checksums(info.path.parent).get(info.path.name)
+    lines = [
+        f"name           {info.name}",
+        f"kind           {info.kind}",
+        f"file           {info.path}",
+        f"SHA-256        {info.sha256} ({'as recorded' if recorded else 'no record to compare with'})",
+        f"configuration  {_listed(info.config)}",
+        f"geometry       {_listed(info.geometry.to_dict()) if info.geometry else 'unknown'}",
+        f"loss preset    {_short(metadata.get('loss_preset', 'unknown'))}",
+        f"training data  {_short(metadata.get('training_data', 'unknown'))}",
+    ]
+    if isinstance(metadata.get("metrics"), dict):
+        lines.append(f"metrics        {_listed(metadata['metrics'])}")
+    lines.append(f"card           {card_path(info.path) if info.card else 'none'}")
+    return "\n".join(lines)
+
+
+def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> Generator:
+    """The generator in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "generator", _generator, device)
+
+
+def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTClassifier:
+    """The CT classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "ct_classifier", _classifier, device)
+
+
+def load_module(
+    info: ModelInfo, kind: str, build: Callable[[ModelInfo], Module], device: torch.device | str = "cpu"
+) -> Module:
+    """The network that ``build`` makes with the file's weights, in evaluation mode, float32, on the device.
+
+    Every tensor of the network must be in its state dict. Raises ModelError where the file is not of the kind or does
+    not fit the network, DeviceError where the device cannot hold it.
+    """
+    _check_kind(info, kind)
+    module = _with_weights(info, build)
+    try:
+        return module.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(f"The model {info.path} cannot be moved to {device}; choose the device cpu.") from error
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    module: nn.Module,
+    kind: str,
+    config: Any,
+    geometry: Geometry | None,
+    metadata: Mapping[str, Any],
+    dtype: torch.dtype = torch.float16,
+) -> ModelInfo:
+    """Write a network as a model file, atomically, and record its checksum in the folder's SHA256SUMS.
+
+    config is the network's dataclass; metadata holds loss_preset, training_data, metrics and whatever else belongs in
+    the file (JSON values). Parameters are stored as ``dtype``; running statistics stay float32, since half precision
+    would cut off small variances. Raises ModelError where the folder cannot be written or values are not finite.
+    """
+    path = Path(path)
+    check_name(path.stem)
+    if path.suffix != SUFFIX or kind not in KINDS:
+        raise ValueError(
+            f"a model file ends in {SUFFIX} and its kind is one of {KINDS}, not {path.name!r} and {kind!r}"
+        )
+    parameters = {name for name, _ in module.named_parameters()}
+    tensors = {name: t.to(dtype) if name in parameters else t for name, t in module.state_dict().items()}
+    own = {"kind": kind, "config": asdict(config), "geometry": geometry.to_dict() if geometry else None}
+    write_model(path, tensors, {"loss_preset": "", "training_data": "", "metrics": {}, **metadata, **own})
+    return read_info(path)
+
+
+def config_from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
+    """A network's configuration from the JSON object in a file that nobody vouches for.
+
+    Every field of the dataclass must have a default, whose type the value must have. Missing fields keep their default.
+    Raises ModelError where a field is unknown, of another type, or so large that building the network is unreasonable.
+    """
+    known = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in known or not _reasonable(value, known[name], _MAX_VOLUME_SIDE if name == "size" else _MAX_SIZE):
+            raise ModelError(
+                f"The model's configuration has an unusable {_short(name)!r}; get or import the model again."
+            )
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The model's configuration is unusable ({error}); get or import the model again.") from error
+
+
+def _generator(info: ModelInfo) -> Generator:
+    return Generator(config_from_dict(GeneratorConfig, info.config))
+
+
+def _classifier(info: ModelInfo) -> CTClassifier:
+    return CTClassifier(config_from_dict(ClassifierConfig, info.config))
+
+
+# The networks that this library builds itself; a discriminator is built by the training package.
+_BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {"generator": _generator, "ct_classifier": _classifier}
+
+
+def _model_files() -> list[Path]:
+    """Every model file on the search path, in the order of search; names that nobody could ask for are left out."""
+    files = []
+    for folder in search_path():
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX))
+        except OSError:
+            continue  # a folder that does not exist holds no models
+        files += [folder / name for name in names if not name.startswith(".")]
+    return files
+
+
+def _parse_info(content: bytes, path: Path) -> ModelInfo:
+    header, checksum = parse_header(content, path), sha256_of(content)
+    recorded = checksums(path.parent).get(path.name)
+    if recorded not in (None, checksum):
+        raise ModelError(
+            f"The model file {path} is damaged or was replaced (its SHA-256 is {checksum[:12]}... where "
+            f"{recorded[:12]}... is recorded beside it); get or import it again."
+        )
+    metadata = header.metadata
+    try:
+        geometry = Geometry.from_dict(metadata["geometry"]) if metadata.get("geometry") else None
+    except ValueError as error:
+        raise ModelError(
+            f"The model file {path} has an unusable geometry ({error}); get or import it again."
+        ) from error
+    return ModelInfo(
+        path.stem, path, checksum, metadata["kind"], metadata["config"], geometry, metadata, read_card(path)
+    )
+
+
+def _read_unchanged(info: ModelInfo) -> bytes:
+    """The content of the model's file, once it is known to be what ``info`` was read from."""
+    content = read_bytes(info.path)
+    if _parse_info(content, info.path).sha256 != info.sha256:
+        raise ModelError(f"The model file {info.path} has changed since it was found; run the command again.")
+    return content
+
+
+def _with_weights(info: ModelInfo, build: Callable[[ModelInfo], Module]) -> Module:
+    """The network in evaluation mode on the CPU; nothing of its size is allocated before all shapes are known."""
+    content = _read_unchanged(info)
+    with torch.device("meta"):
+        module = build(info)
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    shapes = parse_header(content, info.path).shapes
+    if shapes != expected:
+        odd = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
+        raise ModelError(
+            f"The model file {info.path} does not fit its own configuration ({len(odd)} tensors differ, "
+            f"{_short(odd[0])} among them); get or import it again."
+        )
+    tensors = parse_tensors(content, info.path)
+    for name, tensor in module.state_dict().items():
+        if tensors[name].dtype != tensor.dtype:
+            raise ModelError(
+                f"The model file {info.path} holds {name} as another type of number; get or import it again."
+            )
+    module.load_state_dict(tensors, assign=True)
+    return module.eval()
+
+
+def _check_kind(info: ModelInfo, kind: str | None) -> None:
+    if kind is not None and info.kind != kind:
+        raise ModelError(f"The model {info.path} is a {info.kind} where a {kind} is needed; choose another model.")
+
+
+def _reasonable(value: Any, default: Any, largest: int) -> bool:
+    """Whether a value from a file has the type of a configuration's default and a size worth building."""
+    if isinstance(default, tuple):
+        entries = isinstance(value, (list, tuple)) and 1 <= len(value) <= _MAX_ENTRIES
+        return entries and all(_reasonable(entry, default[0], _MAX_ENTRY) for entry in value)
+    if isinstance(default, str):
+        return isinstance(value, str) and len(value) <= _MAX_TEXT
+    if isinstance(default, int) and not isinstance(default, bool):
+        return type(value) is int and 0 <= value <= largest
+    return type(value) in (int, float, bool) and 0 <= value <= 1
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_short(name)} {_short(value)}" for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    """One line of text of a value from a file, without control characters."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)[:200]

@@ -1,0 +1,318 @@
+"""Projections of a chest volume onto the radiograph's plane: mean and cone-beam, differentiable.
+
+Volumes are tensors (N, 1, D, H, W) with D anterior to posterior, H superior to inferior, W patient right to left.
+Pictures come out as radiographs are displayed: row 0 superior, column 0 the patient's right, for both views.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+HU_OFFSET = 1024.0
+HU_RANGE = 2500.0
+
+# Linear attenuation at 60 keV, about the mean energy of a chest radiograph's beam behind the patient: mass attenuation
+# 0.2059 cm2/g (water, 1.000 g/cm3) and 0.3148 cm2/g (cortical bone of ICRU-44, 1.920 g/cm3), from Hubbell and Seltzer,
+# NIST X-Ray Mass Attenuation Coefficients, tables 2 and 4.
+WATER_PER_MM = 0.02059
+BONE_PER_MM = 0.06044
+# The same bone in a CT at 120 kVp, whose effective energy is about 70 keV: the tables give 0.5023/cm for bone and
+# 0.1937/cm for water there (log-log interpolation), and HU is 1000 times the relative excess over water.
+BONE_HU = 1593.0
+
+_MAX_PIXELS = 8192
+# The interpolation matrices of a whole volume are kept for the next call up to this size (elements of one matrix);
+# above it they are built for a few slices at a time.
+_MATRIX_ELEMENTS = 2**24
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A frontal projection: a point source (or parallel beam), a volume centred on the isocentre, a flat detector.
+
+    The central ray runs through the centre of the volume and meets the centre of the detector at a right angle.
+
+    Attributes:
+        source_to_axis_mm: distance from the source to the isocentre (SAD); infinite for a parallel beam.
+        source_to_detector_mm: distance from the source to the detector (SID), more than the SAD; a parallel beam does
+            not use it.
+        detector_mm: (height, width) of the detector.
+        detector_pixels: (rows, columns) of the detector.
+        volume_mm: (depth, height, width) of the volume, from voxel edge to voxel edge.
+        view: "PA" (source behind the patient) or "AP" (source in front of the patient).
+
+    Raises:
+        ValueError: a value is not usable (the message names the field).
+    """
+
+    source_to_axis_mm: float = 541.0
+    source_to_detector_mm: float = 949.0
+    detector_mm: tuple[float, float] = (500.0, 500.0)
+    detector_pixels: tuple[int, int] = (128, 128)
+    volume_mm: tuple[float, float, float] = (320.0, 320.0, 320.0)
+    view: str = "PA"
+
+    def __post_init__(self) -> None:
+        for name, length in (("detector_mm", 2), ("detector_pixels", 2), ("volume_mm", 3)):
+            object.__setattr__(self, name, _positive_tuple(name, getattr(self, name), length))
+        if any(pixels != int(pixels) or pixels > _MAX_PIXELS for pixels in self.detector_pixels):
+            raise ValueError(f"detector_pixels must be whole numbers up to {_MAX_PIXELS}, got {self.detector_pixels}")
+        object.__setattr__(self, "detector_pixels", tuple(int(pixels) for pixels in self.detector_pixels))
+        for name in ("source_to_axis_mm", "source_to_detector_mm"):
+            object.__setattr__(self, name, _positive_number(name, getattr(self, name)))
+        if self.view not in ("PA", "AP"):
+            raise ValueError(f"view must be 'PA' or 'AP', got {self.view!r}")
+        if self.is_parallel:
+            return
+        if self.source_to_axis_mm <= self.volume_mm[0] / 2:
+            raise ValueError(
+                f"source_to_axis_mm {self.source_to_axis_mm:g} puts the source inside the volume, which is "
+                f"{self.volume_mm[0]:g} mm deep"
+            )
+        if not self.source_to_axis_mm < self.source_to_detector_mm < math.inf:
+            raise ValueError(
+                f"source_to_detector_mm {self.source_to_detector_mm:g} must be finite and more than source_to_axis_mm "
+                f"{self.source_to_axis_mm:g}"
+            )
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether the beam is parallel (the source is infinitely far away)."""
+        return math.isinf(self.source_to_axis_mm)
+
+    @property
+    def magnification(self) -> float:
+        """How much larger than life the isocentre's plane is on the detector: SID / SAD, 1 for a parallel beam."""
+        return 1.0 if self.is_parallel else self.source_to_detector_mm / self.source_to_axis_mm
+
+    @property
+    def field_at_isocentre_mm(self) -> tuple[float, float]:
+        """(height, width) in the isocentre's plane that the detector sees."""
+        height, width = self.detector_mm
+        return height / self.magnification, width / self.magnification
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values; an infinite distance is None, since JSON has no infinity."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {n: None if isinstance(v, float) and math.isinf(v) else v for n, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Geometry":
+        """The geometry that `to_dict` described, from a file that nobody vouches for.
+
+        Raises:
+            ValueError: a field is missing, unknown or unusable.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a geometry must be an object with named fields, got {type(values).__name__}")
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            raise ValueError(f"a geometry must have exactly the fields {', '.join(sorted(names))}")
+        distances = {"source_to_axis_mm", "source_to_detector_mm"}
+        return cls(**{n: math.inf if n in distances and v is None else v for n, v in values.items()})
+
+
+def _positive_number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def _positive_tuple(name: str, value: Any, length: int) -> tuple[float, ...]:
+    if not isinstance(value, (tuple, list)) or len(value) != length:
+        raise ValueError(f"{name} must hold {length} numbers, got {value!r}")
+    numbers = tuple(_positive_number(name, number) for number in value)
+    if any(math.isinf(number) for number in numbers):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return numbers
+
+
+def mean_projections(volume: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The three parallel mean projections of a volume.
+
+    Args:
+        volume: (N, 1, D, H, W), any unit.
+
+    Returns:
+        axial (N, 1, D, W), the mean over H; coronal (N, 1, H, W), the mean over D, which looks like the radiograph;
+        sagittal (N, 1, D, H), the mean over W. All in the volume's unit.
+
+    Raises:
+        ValueError: the volume has another number of axes or channels.
+    """
+    _check_volume(volume)
+    return volume.mean(dim=3), volume.mean(dim=2), volume.mean(dim=4)
+
+
+def cone_beam_projection(attenuation: torch.Tensor, geometry: Geometry) -> torch.Tensor:
+    """Line integrals of a volume along the rays from the source to the centres of the detector's pixels.
+
+    Joseph's method (IEEE Trans Med Imaging 1:192, 1982, eq. 7) steps from coronal slice to coronal slice. With the
+    source on the axis through the volume's centre each slice is only magnified, so its bilinear interpolation separates
+    into one along rows and one along columns: two matrix products a slice, exact and linear in the volume. Between the
+    outermost voxel centres and the volume's faces the outermost voxels go on; beyond the faces attenuation is zero
+    (plastimatch's `uniform` does the same, so a body that the volume cuts off is not thinned where it ends).
+
+    Computed in at least float32 whatever the dtype, autocast included. The memory for a gradient is that of the
+    interpolation matrices, D * (rows * H + columns * W) elements, which equal calls share up to about 256 cubed.
+
+    Args:
+        attenuation: (N, 1, D, H, W) per mm, of a floating dtype; voxel sizes are `geometry.volume_mm` / (D, H, W).
+        geometry: source, detector and physical size of the volume.
+
+    Returns:
+        (N, 1, rows, columns), dimensionless, in the dtype and on the device of the volume.
+
+    Raises:
+        ValueError: the volume has another number of axes or channels, or is not floating.
+    """
+    _check_volume(attenuation)
+    if not attenuation.is_floating_point():
+        raise ValueError(f"the volume must be of a floating dtype, got {attenuation.dtype}")
+    dtype = torch.promote_types(attenuation.dtype, torch.float32)
+    count, _, depth, height, width = attenuation.shape
+    rows, columns = geometry.detector_pixels
+    largest = max(rows * height, columns * width)
+    step = max(1, _MATRIX_ELEMENTS // largest)
+    matrices = _slice_matrices if step >= depth else _slice_matrices.__wrapped__
+    sums = attenuation.new_zeros((count, rows, columns), dtype=dtype)
+    with torch.autocast(attenuation.device.type, enabled=False):
+        for first in range(0, depth, step):
+            last = min(depth, first + step)
+            by_row, by_column = matrices(geometry, (depth, height, width), first, last, dtype, attenuation.device)
+            slab = attenuation[:, 0, first:last].to(dtype)  # (N, S, H, W)
+            narrowed = slab @ by_column  # (N, S, H, columns)
+            # One product sums over slices and rows together: (rows, S H) @ (N, S H, columns)
+            sums = sums + by_row @ narrowed.flatten(1, 2)
+        projection = sums * _step_length(geometry, depth, dtype, attenuation.device)
+    return projection[:, None].to(attenuation.dtype)
+
+
+@lru_cache(maxsize=4)
+def _slice_matrices(
+    geometry: Geometry, shape: tuple[int, int, int], first: int, last: int, dtype: torch.dtype, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Interpolation matrices of the coronal slices first..last: (rows, S H) and (S, W, columns)."""
+    depth, height, width = shape
+    depth_mm, height_mm, width_mm = geometry.volume_mm
+    # Without this, matrices cached by a call in inference mode could never be used in training.
+    with torch.inference_mode(False):
+        behind_mm = (torch.arange(first, last, dtype=torch.float64) - (depth - 1) / 2) * (depth_mm / depth)  # (S,)
+        scale = torch.ones_like(behind_mm)
+        if not geometry.is_parallel:
+            from_source = -behind_mm if geometry.view == "PA" else behind_mm
+            scale = (geometry.source_to_axis_mm + from_source) / geometry.source_to_detector_mm
+        v, u = _pixel_centres_mm(geometry)
+        by_row = _hat_weights(scale, v * (height / height_mm), height)  # (S, rows, H)
+        by_column = _hat_weights(scale, u * (width / width_mm), width)  # (S, columns, W)
+        by_row = by_row.permute(1, 0, 2).flatten(1)
+        by_column = by_column.transpose(1, 2).contiguous()
+        return by_row.to(device, dtype), by_column.to(device, dtype)
+
+
+def _hat_weights(scale: torch.Tensor, pixel: torch.Tensor, size: int) -> torch.Tensor:
+    """Linear interpolation weights (S, pixels, size) of samples at scale (S,) times pixel (pixels,), in voxels from the
+    centre of an axis of `size` voxels."""
+    sample = scale[:, None] * pixel  # (S, pixels)
+    inside = (sample.abs() <= size / 2).to(sample.dtype)
+    index = (sample + (size - 1) / 2).clamp(0, size - 1)
+    below = index.floor()
+    weights = torch.zeros((*index.shape, size), dtype=index.dtype)
+    for voxel, weight in ((below, below + 1 - index), (below + 1, index - below)):
+        weights.scatter_add_(2, voxel.clamp(max=size - 1).long()[..., None], (weight * inside)[..., None])
+    return weights
+
+
+def _pixel_centres_mm(geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions of the detector's rows, down from its centre, and of its columns, towards the patient's left."""
+    (height, width), (rows, columns) = geometry.detector_mm, geometry.detector_pixels
+    v = (torch.arange(rows, dtype=torch.float64) - (rows - 1) / 2) * (height / rows)
+    u = (torch.arange(columns, dtype=torch.float64) - (columns - 1) / 2) * (width / columns)
+    return v, u
+
+
+def _step_length(geometry: Geometry, depth: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """The length in mm of each pixel's ray between two neighbouring coronal slices: (rows, columns), or () if all are
+    alike."""
+    step = geometry.volume_mm[0] / depth
+    if geometry.is_parallel:
+        return torch.tensor(step, dtype=dtype, device=device)
+    v, u = (centres / geometry.source_to_detector_mm for centres in _pixel_centres_mm(geometry))
+    return (step * torch.sqrt(1 + v[:, None] ** 2 + u[None, :] ** 2)).to(device, dtype)
+
+
+def _check_volume(volume: torch.Tensor) -> None:
+    if volume.ndim != 5 or volume.shape[1] != 1:
+        raise ValueError(f"a volume must have the shape (N, 1, D, H, W), got {tuple(volume.shape)}")
+
+
+def hu_from_network(network_volume: torch.Tensor) -> torch.Tensor:
+    """Hounsfield units of the network's values: 2500 v - 1024, without clipping. Any shape."""
+    return network_volume * HU_RANGE - HU_OFFSET
+
+
+def network_from_hu(hu: torch.Tensor) -> torch.Tensor:
+    """The network's values of Hounsfield units: clip(HU + 1024, 0, 2500) / 2500, in [0, 1]. Any shape."""
+    return (hu + HU_OFFSET).clamp(0, HU_RANGE) / HU_RANGE
+
+
+def attenuation_from_hu(
+    hu: torch.Tensor,
+    bone_threshold_hu: float = 100.0,
+    water_per_mm: float = WATER_PER_MM,
+    bone_per_mm: float = BONE_PER_MM,
+) -> torch.Tensor:
+    """Linear attenuation in the radiograph's beam from the Hounsfield units of a CT.
+
+    Up to the threshold a voxel is a mixture of air and water (soft tissue differs from water by its density only);
+    above it, attenuation runs on a straight line to cortical bone at `BONE_HU`, and on beyond. Bone attenuates more in
+    the radiograph's softer beam than its Hounsfield units say: a plain multiple of water's attenuation would miss that.
+
+    Args:
+        hu: any shape, of a floating dtype.
+        bone_threshold_hu: where bone begins; below `BONE_HU`.
+        water_per_mm: attenuation of water, by default at 60 keV.
+        bone_per_mm: attenuation of cortical bone (1.92 g/cm3), by default at 60 keV.
+
+    Returns:
+        The shape of `hu`, per mm, never below zero (air).
+
+    Raises:
+        ValueError: the threshold is not between air and cortical bone.
+    """
+    if not -1000 < bone_threshold_hu < BONE_HU:
+        raise ValueError(f"bone_threshold_hu must lie between -1000 and {BONE_HU:g}, got {bone_threshold_hu!r}")
+    at_threshold = water_per_mm * (1 + bone_threshold_hu / 1000)
+    bone_slope = (bone_per_mm - at_threshold) / (BONE_HU - bone_threshold_hu)
+    air_and_water = (hu / 1000 + 1).clamp(0, 1 + bone_threshold_hu / 1000) * water_per_mm
+    return air_and_water + (hu - bone_threshold_hu).clamp(min=0) * bone_slope
+
+
+def transmission(line_integral: torch.Tensor) -> torch.Tensor:
+    """The part of the beam that reaches the detector, exp(-p), by Beer and Lambert's law: in (0, 1], bone dark."""
+    return torch.exp(-line_integral)
+
+
+def radiograph_from_ct(network_volume: torch.Tensor, geometry: Geometry, output: str = "line") -> torch.Tensor:
+    """The radiograph of a CT, bone bright, differentiable.
+
+    Args:
+        network_volume: (N, 1, D, H, W), clip(HU + 1024, 0, 2500) / 2500.
+        geometry: source, detector and physical size of the volume.
+        output: "line" for line integrals (dimensionless, 0 for air, about 7 behind the heart), "exponential" for the
+            absorbed part of the beam, 1 - exp(-p), in [0, 1).
+
+    Returns:
+        (N, 1, rows, columns).
+
+    Raises:
+        ValueError: the volume's shape or `output` is unusable.
+    """
+    if output not in ("line", "exponential"):
+        raise ValueError(f"output must be 'line' or 'exponential', got {output!r}")
+    line = cone_beam_projection(attenuation_from_hu(hu_from_network(network_volume)), geometry)
+    return line if output == "line" else 1 - transmission(line)

@@ -1,0 +1,19 @@
+"""Training checkpoints: complete, written atomically, read without pickle's code execution."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes ``state`` so that ``path`` always holds a whole checkpoint, the old or the new."""
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """The state saved last, or None where there is none yet."""
+    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None

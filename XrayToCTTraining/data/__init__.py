@@ -1,0 +1,1 @@
+"""Data sets on disk, in the one format that every training reads."""

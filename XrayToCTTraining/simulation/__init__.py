@@ -1,0 +1,1 @@
+"""Simulated chests: labelled CT volumes whose truth is known."""

@@ -1,0 +1,207 @@
+"""The walls of the chest: habitus, body surface, rib cage, diaphragm, mediastinum and heart as level sets.
+
+Lengths are millimetres of canonical space (see ``space``): y posterior, z inferior, x left. Numbers are typical adult
+values read from anatomy texts and atlases; ``random_habitus`` varies them between patients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .space import Frame, Volume, smooth_min, to_distance
+
+# Profile of the chest along z. CENTRE is where each lung's own axis lies, OUTER the half-width of the cage at its inner
+# surface, INNER how far a lung would reach medially from CENTRE if there were no mediastinum, FRONT_BACK the half-depth.
+_Z = (-136, -132, -126, -115, -100, -80, -50, -20, 20, 60, 100, 150, 200)
+_CENTRE = (42, 42, 43, 45, 48, 51, 53, 54, 55, 55, 55, 54, 53)
+_OUTER = (42.5, 50, 58, 68, 80, 93, 109, 121, 130, 134, 133, 128, 122)
+_INNER = (1, 14, 24, 34, 44, 55, 70, 80, 88, 90, 90, 90, 90)
+_HALF_DEPTH = (2, 11, 19, 29, 42, 57, 73, 83, 90, 94, 95, 92, 88)
+_MIDDLE = (32, 31, 30, 27, 22, 14, 6, 2, 0, 0, 1, 3, 5)
+
+# Profile of the skin without fat. Arms are raised, as for a CT, so the shoulders narrow towards the neck.
+_SKIN_Z = (-200, -165, -148, -132, -112, -90, -60, -30, 20, 60, 100, 150, 200)
+_SKIN_HALF_WIDTH = (58, 64, 84, 122, 146, 152, 150, 147, 144, 146, 144, 140, 138)
+_SKIN_HALF_DEPTH = (58, 58, 60, 66, 76, 88, 100, 107, 110, 112, 112, 110, 106)
+_SKIN_MIDDLE = (22, 22, 22, 21, 17, 11, 7, 6, 6, 6, 6, 6, 6)
+
+_SPINE_Z = (-200, -165, -130, -80, -20, 40, 100, 160, 200)
+_SPINE_Y = (14, 22, 36, 56, 66, 66, 58, 44, 38)
+
+_MEDIASTINUM_Z = (-200, -128, -100, -75, -45, -10, 30, 200)
+_MEDIASTINUM_HALF_WIDTH = (20, 23, 24, 22, 19, 17, 12, 12)
+
+_LUT_START, _LUT_PER_MM = -260, 4
+
+
+@dataclass(frozen=True)
+class Habitus:
+    """What differs between patients. Lengths in mm, densities in HU; ``right_dome`` is z of the top of the diaphragm."""
+
+    female: bool
+    fat_mm: float
+    right_dome: float
+    left_drop: float
+    heart_scale: float
+    heart_turn: float
+    aorta_mm: float
+    lung_hu: float
+    bone_scale: float
+    blood_hu: float
+    noise_hu: float
+
+
+@dataclass(frozen=True)
+class Chest:
+    """Signed distances in mm (negative inside), float32 (D, H, W), and the coordinates that they were made from."""
+
+    y: Volume
+    z: Volume
+    x: Volume
+    body: Volume
+    cage: Volume
+    diaphragm: Volume  # negative above it, where the lungs are
+    mediastinum: Volume
+    heart: Volume
+
+
+def random_habitus(rng: np.random.Generator) -> Habitus:
+    """A random adult in random inspiration."""
+    return Habitus(
+        female=bool(rng.random() < 0.5),
+        fat_mm=float(np.clip(rng.lognormal(2.3, 0.45), 4, 28)),
+        right_dome=float(rng.uniform(30, 66)),
+        left_drop=float(rng.uniform(8, 20)),
+        heart_scale=float(np.clip(rng.normal(1.0, 0.09), 0.8, 1.25)),
+        heart_turn=float(rng.normal(0, 0.15)),
+        aorta_mm=float(rng.uniform(11, 16)),
+        lung_hu=float(rng.uniform(-895, -780)),
+        bone_scale=float(rng.uniform(0.75, 1.2)),
+        blood_hu=float(rng.uniform(38, 52)),
+        noise_hu=float(rng.uniform(8, 28)),
+    )
+
+
+def random_frame(rng: np.random.Generator, size: int, side_mm: float) -> Frame:
+    """A random body size, a few degrees of rotation and tilt, and a smooth bend of some millimetres."""
+    scale = np.array([rng.uniform(0.84, 1.1), rng.uniform(0.84, 1.06), rng.uniform(0.84, 1.06)])
+    turns = rng.normal(0, [0.03, 0.04, 0.04])  # about the y (roll), z (yaw) and x (pitch) axes, radians
+    matrix = np.diag(scale)
+    for angle, (a, b) in zip(turns, ((1, 2), (0, 2), (0, 1)), strict=True):
+        turn = np.eye(3)
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+        matrix = turn @ matrix
+    shift = rng.normal(0, [4, 5, 4]) + np.array([0, -4, 0])
+    return Frame(size, side_mm, matrix, shift, rng.normal(0, 2.2, (3, 5, 5, 5)).astype(np.float32))
+
+
+def profile(z: np.ndarray, at: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
+    """Piecewise linear profile along z, float32; by table, since ``np.interp`` on a whole volume is slow."""
+    table = np.interp(np.arange(-_LUT_START * 2 * _LUT_PER_MM) / _LUT_PER_MM + _LUT_START, at, values)
+    index = ((z - _LUT_START) * _LUT_PER_MM + 0.5).astype(np.int32)
+    return np.take(table.astype(np.float32), index, mode="clip")
+
+
+def spine_y(z: np.ndarray) -> np.ndarray:
+    """y of the centres of the vertebral bodies at height z."""
+    return profile(np.asarray(z, dtype=np.float32), _SPINE_Z, _SPINE_Y)
+
+
+def cage_wall(z: np.ndarray, angle: np.ndarray, outside_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Left half of the cage's inner surface: (y, x) at height z in a direction seen from the lung's axis.
+
+    ``angle`` in radians: 0 lateral, pi/2 posterior, -pi/2 anterior, beyond them medial; the point lies ``outside_mm``
+    outside the surface.
+    """
+    z = np.asarray(z, dtype=np.float32)
+    centre, outer, inner, depth, middle = _cage_profiles(z)
+    lateral = np.cos(angle)
+    u = lateral / np.where(lateral > 0, outer - centre, inner)
+    v = np.sin(angle) / depth
+    quadratic, quartic = 0.6 * (u**2 + v**2), 0.4 * (u**4 + v**4)
+    radius = np.sqrt((np.sqrt(quadratic**2 + 4 * quartic) - quadratic) / (2 * quartic)) + outside_mm
+    return middle + radius * np.sin(angle), centre + radius * lateral
+
+
+def build_chest(frame: Frame, habitus: Habitus) -> Chest:
+    """All surfaces of one patient on the frame's grid."""
+    y, z, x = frame.grid()
+    centre, outer, inner, depth, middle = _cage_profiles(z)
+    across = np.abs(x) - centre
+    cage = to_distance(_squircle(across / np.where(across > 0, outer - centre, inner), (y - middle) / depth), frame.voxel_mm)
+    diaphragm = (z - _diaphragm_height(y, x, habitus)) * np.float32(0.75)
+    heart = _heart(y, z, x, habitus)
+    return Chest(y, z, x, _body(y, z, x, cage, frame, habitus), cage, diaphragm, _mediastinum(y, z, x, heart), heart)
+
+
+def _cage_profiles(z: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(profile(z, _Z, values) for values in (_CENTRE, _OUTER, _INNER, _HALF_DEPTH, _MIDDLE))
+
+
+def _squircle(u: Volume, v: Volume) -> Volume:
+    """Level of an ellipse with fuller corners, zero on the unit contour."""
+    u2, v2 = u * u, v * v
+    return np.float32(0.6) * (u2 + v2) + np.float32(0.4) * (u2 * u2 + v2 * v2) - 1
+
+
+def _ellipsoid(
+    y: Volume, z: Volume, x: Volume, centre: tuple[float, float, float], radii: tuple[float, float, float]
+) -> Volume:
+    """Approximate signed distance to an axis-aligned ellipsoid; centre and radii in (y, z, x) order."""
+    dy, dz, dx = ((c - np.float32(m)) / np.float32(r) for c, m, r in zip((y, z, x), centre, radii, strict=True))
+    return (np.sqrt(dy * dy + dz * dz + dx * dx) - 1) * np.float32(np.cbrt(np.prod(radii)))
+
+
+def _body(y: Volume, z: Volume, x: Volume, cage: Volume, frame: Frame, habitus: Habitus) -> Volume:
+    fat = np.float32(habitus.fat_mm)
+    width, depth, middle = (
+        profile(z, _SKIN_Z, values) for values in (_SKIN_HALF_WIDTH, _SKIN_HALF_DEPTH, _SKIN_MIDDLE)
+    )
+    skin = to_distance(_squircle(x / (width + fat), (y - middle) / (depth + fat)), frame.voxel_mm)
+    if habitus.female:
+        for side in (-1, 1):
+            breast = _ellipsoid(y, z, x, (-96 - fat, 22, side * 66), (24 + fat * 0.7, 46, 50))
+            skin = smooth_min(skin, breast, 14)
+    # The wall is never thinner than ribs, intercostal muscles, the fat and the skin.
+    return smooth_min(skin, cage - (14 + fat), 12)
+
+
+def _diaphragm_height(y: Volume, x: Volume, habitus: Habitus) -> Volume:
+    """z of the diaphragm: two domes, steeper behind than in front, a saddle under the heart."""
+    ahead = np.where(y < -15, np.float32(1 / 95), np.float32(1 / 88)) * (y + 15)
+    across = (np.abs(x) - 58) / np.where(np.abs(x) > 58, np.float32(82), np.float32(75))
+    fall = 52 * (ahead * ahead + across * across)
+    left = np.clip(x / 40 + 0.5, 0, 1)
+    return np.float32(habitus.right_dome) + np.float32(habitus.left_drop) * left + fall
+
+
+def _heart(y: Volume, z: Volume, x: Volume, habitus: Habitus) -> Volume:
+    """Ventricles (a tilted ellipsoid with the apex to the left, in front and below) joined with both atria."""
+    s = habitus.heart_scale
+    # The heart rides on the diaphragm, so a high diaphragm lifts it and lays it down.
+    lift = 0.55 * (habitus.right_dome + habitus.left_drop / 2 - 55)
+    base = np.array([-24.0, 20.0 + lift, 26.0])
+    tilt = 0.55 + habitus.heart_turn + lift / 120
+    axis = np.array([-0.34, np.sin(tilt) * 0.94, np.cos(tilt) * 0.94])
+    axis /= np.linalg.norm(axis)
+    dy, dz, dx = (c - np.float32(m) for c, m in zip((y, z, x), base, strict=True))
+    along = dy * np.float32(axis[0]) + dz * np.float32(axis[1]) + dx * np.float32(axis[2])
+    across2 = np.maximum(dy * dy + dz * dz + dx * dx - along * along, 0)
+    ventricles = (np.sqrt((along / np.float32(60 * s)) ** 2 + across2 / np.float32((41 * s) ** 2)) - 1) * np.float32(45 * s)
+    right_atrium = _ellipsoid(y, z, x, (-18, 14 + lift, -15 * s), (29 * s, 36 * s, 25 * s))
+    left_atrium = _ellipsoid(y, z, x, (14, -4 + lift, 4), (21 * s, 23 * s, 34 * s))
+    return smooth_min(smooth_min(ventricles, right_atrium, 10), left_atrium, 8)
+
+
+def _mediastinum(y: Volume, z: Volume, x: Volume, heart: Volume) -> Volume:
+    """Everything between the lungs but the great vessels: the fatty septum, the heart and the bed of the spine."""
+    half_width = profile(z, _MEDIASTINUM_Z, _MEDIASTINUM_HALF_WIDTH)
+    # In front of the vessels the two pleurae almost touch.
+    half_width = np.maximum(half_width * np.clip(1.0 + (y + 20) / 55, 0, 1), 5)
+    septum = np.abs(x) - half_width
+    behind = y - (spine_y(z) + 6)
+    spine = np.sqrt(x * x + behind * behind) - 24
+    return smooth_min(smooth_min(septum, spine, 10), heart - 2, 8)
