@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from XrayToCTLib.generator import GENERATORS, Generator
 from XrayToCTLib.projection import Geometry, network_from_hu
-from XrayToCTLib.radiograph import normalise
+from XrayToCTLib.grayscale import normalise
 from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.losses import RegressionWeights, regression_loss

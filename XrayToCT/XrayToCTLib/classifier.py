@@ -48,8 +48,6 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         """Refuse values outside the sets above. Raises ValueError."""
-        for field in ("classes", "filters"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))  # JSON gives lists
         for field, allowed in (
             ("slices", ("all", "central")),
             ("activation", ("softmax", "sigmoid")),
@@ -139,7 +137,7 @@ def classifier_input(config: ClassifierConfig, volume: Tensor) -> Tensor:
     if config.slices == "central":
         slices = volume.shape[3]
         volume = volume[:, :, :, slices // 4 : slices // 4 + slices // 2]
-    return volume_to_original_classifier(volume) if config.layout == "original" else volume
+    return volume_to_original_classifier(volume, None) if config.layout == "original" else volume
 
 
 def probabilities(config: ClassifierConfig, logits: Tensor) -> Tensor:

@@ -237,7 +237,7 @@ def config_from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
                 f"The model's configuration has an unusable {_short(name)!r}; get or import the model again."
             )
     try:
-        return cls(**values)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     except (TypeError, ValueError) as error:
         raise ModelError(f"The model's configuration is unusable ({error}); get or import the model again.") from error
 

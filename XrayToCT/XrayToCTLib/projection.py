@@ -113,7 +113,8 @@ class Geometry:
         if set(values) != names:
             raise ValueError(f"a geometry must have exactly the fields {', '.join(sorted(names))}")
         distances = {"source_to_axis_mm", "source_to_detector_mm"}
-        return cls(**{n: math.inf if n in distances and v is None else v for n, v in values.items()})
+        arguments: dict[str, Any] = {n: math.inf if n in distances and v is None else v for n, v in values.items()}
+        return cls(**arguments)
 
 
 def _positive_number(name: str, value: Any) -> float:
@@ -185,9 +186,9 @@ def cone_beam_projection(attenuation: torch.Tensor, geometry: Geometry) -> torch
             last = min(depth, first + step)
             by_row, by_column = matrices(geometry, (depth, height, width), first, last, dtype, attenuation.device)
             slab = attenuation[:, 0, first:last].to(dtype)  # (N, S, H, W)
-            narrowed = slab @ by_column  # (N, S, H, columns)
-            # One product sums over slices and rows together: (rows, S H) @ (N, S H, columns)
-            sums = sums + by_row @ narrowed.flatten(1, 2)
+            # (S, H, W) @ (S, W, columns) for each volume, since one product for the batch would copy it; then a single
+            # product sums over slices and rows together: (rows, S H) @ (S H, columns).
+            sums = sums + torch.stack([by_row @ torch.bmm(one, by_column).flatten(0, 1) for one in slab])
         projection = sums * _step_length(geometry, depth, dtype, attenuation.device)
     return projection[:, None].to(attenuation.dtype)
 
@@ -207,23 +208,21 @@ def _slice_matrices(
             from_source = -behind_mm if geometry.view == "PA" else behind_mm
             scale = (geometry.source_to_axis_mm + from_source) / geometry.source_to_detector_mm
         v, u = _pixel_centres_mm(geometry)
-        by_row = _hat_weights(scale, v * (height / height_mm), height)  # (S, rows, H)
-        by_column = _hat_weights(scale, u * (width / width_mm), width)  # (S, columns, W)
-        by_row = by_row.permute(1, 0, 2).flatten(1)
-        by_column = by_column.transpose(1, 2).contiguous()
-        return by_row.to(device, dtype), by_column.to(device, dtype)
+        by_row = _hat_weights(scale, v * (height / height_mm), height, dtype)  # (S, rows, H)
+        by_column = _hat_weights(scale, u * (width / width_mm), width, dtype)  # (S, columns, W)
+        return by_row.permute(1, 0, 2).flatten(1).to(device), by_column.transpose(1, 2).contiguous().to(device)
 
 
-def _hat_weights(scale: torch.Tensor, pixel: torch.Tensor, size: int) -> torch.Tensor:
+def _hat_weights(scale: torch.Tensor, pixel: torch.Tensor, size: int, dtype: torch.dtype) -> torch.Tensor:
     """Linear interpolation weights (S, pixels, size) of samples at scale (S,) times pixel (pixels,), in voxels from the
     centre of an axis of `size` voxels."""
     sample = scale[:, None] * pixel  # (S, pixels)
     inside = (sample.abs() <= size / 2).to(sample.dtype)
     index = (sample + (size - 1) / 2).clamp(0, size - 1)
     below = index.floor()
-    weights = torch.zeros((*index.shape, size), dtype=index.dtype)
+    weights = torch.zeros((*index.shape, size), dtype=dtype)
     for voxel, weight in ((below, below + 1 - index), (below + 1, index - below)):
-        weights.scatter_add_(2, voxel.clamp(max=size - 1).long()[..., None], (weight * inside)[..., None])
+        weights.scatter_add_(2, voxel.clamp(max=size - 1).long()[..., None], (weight * inside).to(dtype)[..., None])
     return weights
 
 
@@ -246,8 +245,8 @@ def _step_length(geometry: Geometry, depth: int, dtype: torch.dtype, device: tor
 
 
 def _check_volume(volume: torch.Tensor) -> None:
-    if volume.ndim != 5 or volume.shape[1] != 1:
-        raise ValueError(f"a volume must have the shape (N, 1, D, H, W), got {tuple(volume.shape)}")
+    if volume.ndim != 5 or volume.shape[1] != 1 or volume.numel() == 0:
+        raise ValueError(f"a volume must have the shape (N, 1, D, H, W) and not be empty, got {tuple(volume.shape)}")
 
 
 def hu_from_network(network_volume: torch.Tensor) -> torch.Tensor:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .space import Frame, Volume, smooth_min, to_distance
+from .space import Frame, Volume, smooth_min
 
 # Profile of the chest along z. CENTRE is where each lung's own axis lies, OUTER the half-width of the cage at its inner
-# surface, INNER how far a lung would reach medially from CENTRE if there were no mediastinum, FRONT_BACK the half-depth.
+# surface, INNER how far a lung would reach medially from CENTRE if there were no mediastinum.
 _Z = (-136, -132, -126, -115, -100, -80, -50, -20, 20, 60, 100, 150, 200)
-_CENTRE = (42, 42, 43, 45, 48, 51, 53, 54, 55, 55, 55, 54, 53)
-_OUTER = (42.5, 50, 58, 68, 80, 93, 109, 121, 130, 134, 133, 128, 122)
-_INNER = (1, 14, 24, 34, 44, 55, 70, 80, 88, 90, 90, 90, 90)
+_CENTRE = (44, 44, 45, 47, 51, 54, 56, 56, 56, 55, 55, 54, 53)
+_OUTER = (44.5, 56, 65, 77, 91, 104, 117, 126, 132, 134, 133, 128, 122)
+_INNER = (1, 12, 19, 25, 33, 43, 62, 78, 88, 90, 90, 90, 90)
 _HALF_DEPTH = (2, 11, 19, 29, 42, 57, 73, 83, 90, 94, 95, 92, 88)
 _MIDDLE = (32, 31, 30, 27, 22, 14, 6, 2, 0, 0, 1, 3, 5)
 
@@ -33,15 +33,19 @@ _SPINE_Y = (14, 22, 36, 56, 66, 66, 58, 44, 38)
 _MEDIASTINUM_Z = (-200, -128, -100, -75, -45, -10, 30, 200)
 _MEDIASTINUM_HALF_WIDTH = (20, 23, 24, 22, 19, 17, 12, 12)
 
+# How much fuller than an ellipse the corners of a section are, 0 to 1.
+_FULLNESS = 0.3
+
 _LUT_START, _LUT_PER_MM = -260, 4
 
 
 @dataclass(frozen=True)
 class Habitus:
-    """What differs between patients. Lengths in mm, densities in HU; ``right_dome`` is z of the top of the diaphragm."""
+    """What differs between patients: lengths in mm, densities in HU; ``right_dome`` is the diaphragm's highest z."""
 
     female: bool
     fat_mm: float
+    breast_mm: float
     right_dome: float
     left_drop: float
     heart_scale: float
@@ -72,13 +76,14 @@ def random_habitus(rng: np.random.Generator) -> Habitus:
     return Habitus(
         female=bool(rng.random() < 0.5),
         fat_mm=float(np.clip(rng.lognormal(2.3, 0.45), 4, 28)),
+        breast_mm=float(rng.uniform(8, 32)),
         right_dome=float(rng.uniform(30, 66)),
-        left_drop=float(rng.uniform(8, 20)),
+        left_drop=float(rng.uniform(6, 18)),
         heart_scale=float(np.clip(rng.normal(1.0, 0.09), 0.8, 1.25)),
         heart_turn=float(rng.normal(0, 0.15)),
         aorta_mm=float(rng.uniform(11, 16)),
         lung_hu=float(rng.uniform(-895, -780)),
-        bone_scale=float(rng.uniform(0.75, 1.2)),
+        bone_scale=float(rng.uniform(0.85, 1.3)),
         blood_hu=float(rng.uniform(38, 52)),
         noise_hu=float(rng.uniform(8, 28)),
     )
@@ -95,7 +100,7 @@ def random_frame(rng: np.random.Generator, size: int, side_mm: float) -> Frame:
         turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
         matrix = turn @ matrix
     shift = rng.normal(0, [4, 5, 4]) + np.array([0, -4, 0])
-    return Frame(size, side_mm, matrix, shift, rng.normal(0, 2.2, (3, 5, 5, 5)).astype(np.float32))
+    return Frame(size, side_mm, matrix, shift, rng.normal(0, 5.0, (3, 5, 5, 5)).astype(np.float32))
 
 
 def profile(z: np.ndarray, at: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
@@ -121,7 +126,7 @@ def cage_wall(z: np.ndarray, angle: np.ndarray, outside_mm: float) -> tuple[np.n
     lateral = np.cos(angle)
     u = lateral / np.where(lateral > 0, outer - centre, inner)
     v = np.sin(angle) / depth
-    quadratic, quartic = 0.6 * (u**2 + v**2), 0.4 * (u**4 + v**4)
+    quadratic, quartic = (1 - _FULLNESS) * (u**2 + v**2), _FULLNESS * (u**4 + v**4)
     radius = np.sqrt((np.sqrt(quadratic**2 + 4 * quartic) - quadratic) / (2 * quartic)) + outside_mm
     return middle + radius * np.sin(angle), centre + radius * lateral
 
@@ -131,20 +136,26 @@ def build_chest(frame: Frame, habitus: Habitus) -> Chest:
     y, z, x = frame.grid()
     centre, outer, inner, depth, middle = _cage_profiles(z)
     across = np.abs(x) - centre
-    cage = to_distance(_squircle(across / np.where(across > 0, outer - centre, inner), (y - middle) / depth), frame.voxel_mm)
+    cage = _rounded(across, y - middle, np.where(across > 0, outer - centre, inner), depth)
+    cage = np.maximum(cage, _Z[0] - z)
     diaphragm = (z - _diaphragm_height(y, x, habitus)) * np.float32(0.75)
     heart = _heart(y, z, x, habitus)
-    return Chest(y, z, x, _body(y, z, x, cage, frame, habitus), cage, diaphragm, _mediastinum(y, z, x, heart), heart)
+    return Chest(y, z, x, _body(y, z, x, cage, habitus), cage, diaphragm, _mediastinum(y, z, x, heart), heart)
 
 
 def _cage_profiles(z: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(profile(z, _Z, values) for values in (_CENTRE, _OUTER, _INNER, _HALF_DEPTH, _MIDDLE))
 
 
-def _squircle(u: Volume, v: Volume) -> Volume:
-    """Level of an ellipse with fuller corners, zero on the unit contour."""
-    u2, v2 = u * u, v * v
-    return np.float32(0.6) * (u2 + v2) + np.float32(0.4) * (u2 * u2 + v2 * v2) - 1
+def _rounded(x: Volume, y: Volume, half_width: Volume, half_depth: Volume) -> Volume:
+    """Signed distance in mm, along the ray from the centre, to an ellipse with fuller corners."""
+    x2, y2 = x * x, y * y
+    u2, v2 = x2 / (half_width * half_width), y2 / (half_depth * half_depth)
+    # The contour is (1 - f) (u^2 + v^2) + f (u^4 + v^4) = 1, along a ray a quadratic; share is its root: the squared
+    # radius in units of the contour's.
+    quadratic, quartic = np.float32((1 - _FULLNESS) / 2) * (u2 + v2), np.float32(_FULLNESS) * (u2 * u2 + v2 * v2)
+    share = quadratic + np.sqrt(quadratic * quadratic + quartic)
+    return np.sqrt(x2 + y2) * (1 - 1 / np.sqrt(np.maximum(share, 1e-4)))
 
 
 def _ellipsoid(
@@ -155,16 +166,17 @@ def _ellipsoid(
     return (np.sqrt(dy * dy + dz * dz + dx * dx) - 1) * np.float32(np.cbrt(np.prod(radii)))
 
 
-def _body(y: Volume, z: Volume, x: Volume, cage: Volume, frame: Frame, habitus: Habitus) -> Volume:
+def _body(y: Volume, z: Volume, x: Volume, cage: Volume, habitus: Habitus) -> Volume:
     fat = np.float32(habitus.fat_mm)
     width, depth, middle = (
         profile(z, _SKIN_Z, values) for values in (_SKIN_HALF_WIDTH, _SKIN_HALF_DEPTH, _SKIN_MIDDLE)
     )
-    skin = to_distance(_squircle(x / (width + fat), (y - middle) / (depth + fat)), frame.voxel_mm)
+    skin = _rounded(x, y - middle, width + fat, depth + fat)
     if habitus.female:
         for side in (-1, 1):
-            breast = _ellipsoid(y, z, x, (-96 - fat, 22, side * 66), (24 + fat * 0.7, 46, 50))
-            skin = smooth_min(skin, breast, 14)
+            size = habitus.breast_mm
+            breast = _ellipsoid(y, z, x, (-88 - fat, 22 + size / 3, side * 68), (size + fat * 0.3, 46 + size / 3, 54))
+            skin = smooth_min(skin, breast, 24)
     # The wall is never thinner than ribs, intercostal muscles, the fat and the skin.
     return smooth_min(skin, cage - (14 + fat), 12)
 
@@ -172,7 +184,7 @@ def _body(y: Volume, z: Volume, x: Volume, cage: Volume, frame: Frame, habitus: 
 def _diaphragm_height(y: Volume, x: Volume, habitus: Habitus) -> Volume:
     """z of the diaphragm: two domes, steeper behind than in front, a saddle under the heart."""
     ahead = np.where(y < -15, np.float32(1 / 95), np.float32(1 / 88)) * (y + 15)
-    across = (np.abs(x) - 58) / np.where(np.abs(x) > 58, np.float32(82), np.float32(75))
+    across = (np.abs(x) - 58) / np.where(np.abs(x) > 58, np.float32(82), np.float32(125))
     fall = 52 * (ahead * ahead + across * across)
     left = np.clip(x / 40 + 0.5, 0, 1)
     return np.float32(habitus.right_dome) + np.float32(habitus.left_drop) * left + fall
@@ -182,16 +194,18 @@ def _heart(y: Volume, z: Volume, x: Volume, habitus: Habitus) -> Volume:
     """Ventricles (a tilted ellipsoid with the apex to the left, in front and below) joined with both atria."""
     s = habitus.heart_scale
     # The heart rides on the diaphragm, so a high diaphragm lifts it and lays it down.
-    lift = 0.55 * (habitus.right_dome + habitus.left_drop / 2 - 55)
-    base = np.array([-24.0, 20.0 + lift, 26.0])
+    lift = 0.75 * (habitus.right_dome + habitus.left_drop / 2 - 55)
+    base = np.array([-24.0, 22.0 + lift + 45 * (1 - s), 33.0])
     tilt = 0.55 + habitus.heart_turn + lift / 120
     axis = np.array([-0.34, np.sin(tilt) * 0.94, np.cos(tilt) * 0.94])
     axis /= np.linalg.norm(axis)
     dy, dz, dx = (c - np.float32(m) for c, m in zip((y, z, x), base, strict=True))
     along = dy * np.float32(axis[0]) + dz * np.float32(axis[1]) + dx * np.float32(axis[2])
     across2 = np.maximum(dy * dy + dz * dz + dx * dx - along * along, 0)
-    ventricles = (np.sqrt((along / np.float32(60 * s)) ** 2 + across2 / np.float32((41 * s) ** 2)) - 1) * np.float32(45 * s)
-    right_atrium = _ellipsoid(y, z, x, (-18, 14 + lift, -15 * s), (29 * s, 36 * s, 25 * s))
+    ventricles = (np.sqrt((along / np.float32(60 * s)) ** 2 + across2 / np.float32((41 * s) ** 2)) - 1) * np.float32(
+        45 * s
+    )
+    right_atrium = _ellipsoid(y, z, x, (-18, 14 + lift, -9 * s), (29 * s, 36 * s, 26 * s))
     left_atrium = _ellipsoid(y, z, x, (14, -4 + lift, 4), (21 * s, 23 * s, 34 * s))
     return smooth_min(smooth_min(ventricles, right_atrium, 10), left_atrium, 8)
 
@@ -204,4 +218,4 @@ def _mediastinum(y: Volume, z: Volume, x: Volume, heart: Volume) -> Volume:
     septum = np.abs(x) - half_width
     behind = y - (spine_y(z) + 6)
     spine = np.sqrt(x * x + behind * behind) - 24
-    return smooth_min(smooth_min(septum, spine, 10), heart - 2, 8)
+    return smooth_min(smooth_min(septum, spine, 10), heart - 2, 20)

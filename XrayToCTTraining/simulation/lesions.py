@@ -51,9 +51,9 @@ def plant(
 ) -> tuple[np.ndarray, np.ndarray, tuple[Lesion, ...]]:
     """Give a healthy chest the findings of ``label``.
 
-    ``hu``: (D, H, W) Hounsfield units; ``lungs``: boolean (D, H, W); ``voxel_mm``: isotropic spacing. Returns a new float32
-    volume, the boolean mask of everything diseased (always inside ``lungs``) and the list of lesions. ``healthy``, or
-    lungs of fewer than 1,000 mm3 a side, plants nothing.
+    ``hu``: (D, H, W) Hounsfield units; ``lungs``: boolean (D, H, W); ``voxel_mm``: isotropic spacing. Returns a new
+    float32 volume, the boolean mask of everything diseased (always inside ``lungs``) and the list of lesions.
+    ``healthy``, or lungs of fewer than 1,000 mm3 a side, plants nothing.
     """
     hu = np.array(hu, dtype=np.float32)
     total = np.zeros(hu.shape, dtype=bool)
@@ -61,7 +61,11 @@ def plant(
     if label == "healthy" or not sites:
         return hu, total, ()
     planted: list[Lesion] = []
-    for kind in _choose(label, rng):
+    kinds = _choose(label, rng)
+    for turn, kind in enumerate((*kinds, *KINDS[label])):
+        # A finding may vanish between the voxels of a coarse grid; the class must not vanish with it.
+        if planted and turn >= len(kinds):
+            break
         sides = list(rng.permutation(len(sites)))
         if kind not in ("oedema", "miliary") and (rng.random() < 0.7 or kind in ("mass", "nodule", "cavity")):
             sides = sides[:1]
@@ -103,15 +107,16 @@ def _choose(label: Label, rng: np.random.Generator) -> list[str]:
     return [str(k) for k in rng.choice(kinds, size=count, replace=False, p=weights)]
 
 
-def _apply(
-    hu: np.ndarray, total: np.ndarray, change: Change, kind: str, site: Site, voxel_mm: float
-) -> Lesion | None:
-    part = np.where(site.mask[change.box], change.part, 0).astype(np.float32)
-    diseased = part > 0.5
+def _apply(hu: np.ndarray, total: np.ndarray, change: Change, kind: str, site: Site, voxel_mm: float) -> Lesion | None:
+    lung = site.mask[change.box]
+    diseased = (change.part > 0.5) & lung
     if diseased.sum() < 2:
         return None
     view = hu[change.box]
-    view += part * (change.hu - view)
+    # The lung's outermost voxels are half wall and lie outside its mask: without them a dark rim would stay.
+    rim = ndimage.binary_dilation(lung) & ~lung & (view < -80)
+    change_hu = np.where(rim, np.maximum(change.hu, view), change.hu)
+    view += np.where(lung | rim, change.part, 0) * (change_hu - view)
     total[change.box] |= diseased
     size_mm = change.size_mm or float((6 / np.pi * diseased.sum()) ** (1 / 3) * voxel_mm)
     centre = ndimage.center_of_mass(diseased)
@@ -142,9 +147,7 @@ def _ball_box(
     """Box of the volume around a point, and the (3, d, h, w) offsets in mm of its voxels from that point."""
     reach = int(np.ceil(reach_mm / voxel_mm)) + 1
     bounds = [(max(0, c - reach), min(n, c + reach + 1)) for c, n in zip(centre, site.mask.shape, strict=True)]
-    axes = [
-        ((np.arange(a, b) - c) * voxel_mm).astype(np.float32) for (a, b), c in zip(bounds, centre, strict=True)
-    ]
+    axes = [((np.arange(a, b) - c) * voxel_mm).astype(np.float32) for (a, b), c in zip(bounds, centre, strict=True)]
     box = (slice(*bounds[0]), slice(*bounds[1]), slice(*bounds[2]))
     return box, np.stack(np.meshgrid(*axes, indexing="ij"))
 
@@ -200,7 +203,9 @@ def _apical_cap(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: 
     below = np.cumsum(local, axis=1) * voxel_mm
     top = np.broadcast_to(_heights(site) * local.shape[1] * voxel_mm < depth + 22, local.shape)
     thickness = depth * (1 + 0.35 * smooth_noise(rng, (local.shape[0], 1, local.shape[2]), (6, 2, 6)))
-    return Change(site.box, np.full(local.shape, rng.uniform(20, 60), np.float32), _soft(below - thickness, voxel_mm) * top)
+    return Change(
+        site.box, np.full(local.shape, rng.uniform(20, 60), np.float32), _soft(below - thickness, voxel_mm) * top
+    )
 
 
 def _miliary(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: float) -> Change:
@@ -240,7 +245,7 @@ def _consolidation(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_m
     fissure = (offset[1] + tilt * offset[0]) * rng.choice((-1, 1)) - radius * rng.uniform(0.1, 0.6)
     part = _soft(np.maximum(distance, fissure * 3), radius * 0.3)
     bronchi = np.abs(smooth_noise(rng, distance.shape, tuple(max(3, int(n * voxel_mm / 14)) for n in distance.shape)))
-    tissue = rng.uniform(0, 45) - 500 * np.clip(1 - bronchi * 8, 0, 1) - 120 * np.clip(bronchi - 1.4, 0, 1)
+    tissue = rng.uniform(0, 45) - 350 * np.clip(1 - bronchi * 7, 0, 1) - 120 * np.clip(bronchi - 1.4, 0, 1)
     return Change(box, np.maximum(tissue.astype(np.float32), hu[box]), part)
 
 

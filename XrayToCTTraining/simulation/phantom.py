@@ -34,7 +34,7 @@ def simulate_chest(seed: int, size: int = 128, side_mm: float = 320.0, label: La
     paint(hu, 1 - body, AIR_HU)
     hu, lesion, lesions = plant(hu, lungs, label, np.random.default_rng([seed, 2]), frame.voxel_mm)
     hu = add_noise(hu, habitus.noise_hu, np.random.default_rng([seed, 3]))
-    masks = {"body": body > 0.5, "lungs": lungs, "bone": (bone > 0.5) & ~lungs, "heart": heart}
+    masks = {"body": body > 0.5, "lungs": lungs, "bone": (bone > 0.5) & (body > 0.5) & ~lungs, "heart": heart}
     return Patient(hu, masks, lesion, label, (side_mm,) * 3, lesions)
 
 
@@ -78,16 +78,18 @@ def _paint_abdomen(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng
     spleen = np.maximum(_ellipsoid(chest, (44, left_dome + 50, 92), (36, 40, 30)), cavity)
     slant = x - 18 + 0.55 * (z - np.float32(habitus.right_dome + 30))
     liver = np.maximum(np.maximum(slant * 0.85, cavity), z - np.float32(habitus.right_dome + 120) + 0.5 * (x + 60))
-    kidneys = np.minimum(_ellipsoid(chest, (56, 160, -56), (24, 50, 25)), _ellipsoid(chest, (56, 152, 56), (24, 50, 25)))
+    kidneys = np.minimum(
+        _ellipsoid(chest, (56, 160, -56), (24, 50, 25)), _ellipsoid(chest, (56, 152, 56), (24, 50, 25))
+    )
     paint(hu, fill(kidneys, mm), 35.0)
     paint(hu, fill(liver, mm), LIVER_HU + 6 * grain)
     paint(hu, fill(spleen, mm), SPLEEN_HU)
     paint(hu, fill(stomach, mm), 25.0)
-    # Gas collects where it is highest: in front of a patient on the back, under the dome of one who stands; in between here.
+    # Gas rises: to the front in a patient on the back, under the dome in one who stands; here in between.
     bubble = np.maximum(stomach + 3.5, (z - left_dome - rng.uniform(18, 48)) + 0.6 * (y + 20))
     paint(hu, fill(bubble, mm), -960.0)
-    pockets = (grain > 1.1) & (cavity < -6) & (liver > 6) & (y < 10) & (z > left_dome + 70)
-    paint(hu, pockets.astype(np.float32) * 0.8, -900.0)
+    outside = np.maximum(np.maximum(cavity + 8, 6 - liver), np.maximum(y - 10, left_dome + 75 - z))
+    paint(hu, np.clip((grain - 1.0) * 3, 0, 1) * np.clip(-outside / 12, 0, 1), -900.0)
 
 
 def _paint_thorax(
@@ -134,15 +136,15 @@ def _lung_tissue(chest: Chest, frame: Frame, habitus: Habitus, rng: np.random.Ge
     oblique = (chest.z - 8) * 0.72 - (-chest.y - 2) * 0.69
     fissure = np.clip(1 - np.abs(oblique) / frame.voxel_mm, 0, 1)
     minor = np.clip(1 - np.abs(chest.z + 4) / frame.voxel_mm, 0, 1) * (oblique < 0) * (chest.x < 0)
-    return tissue + np.float32(220 / frame.voxel_mm) * np.maximum(fissure, minor)
+    return tissue + np.float32(150 / frame.voxel_mm) * np.maximum(fissure, minor)
 
 
 def _lung_vessels(lungs: np.ndarray, frame: Frame, rng: np.random.Generator) -> Volume:
     total = np.zeros(lungs.shape, dtype=np.float32)
     for site, artery, vein in zip(split_lungs(lungs, frame.voxel_mm), HILA, VEIN_GATES, strict=False):
-        for gate, tips in ((artery, 700), (vein, 450)):
+        for gate, tips in ((artery, 1000), (vein, 600)):
             root = frame.voxels(np.array([gate], dtype=np.float32))[0]
-            total += lung_tree(root, site.mask, frame.voxel_mm, rng, tips, tip_mm=0.42)
+            total += lung_tree(root, site.mask, frame.voxel_mm, rng, tips, tip_mm=0.47)
     return np.minimum(total, 1)
 
 

@@ -1,7 +1,7 @@
 """Ribs, sternum, clavicles, scapulae and spine, painted as cortical and cancellous bone.
 
-Curved bones are swept along a centre line and rendered as clouds of points (``Frame.splat``); the spine is a level set on
-a small box about the midline.
+Curved bones are swept along a centre line and rendered as clouds of points (``Frame.splat``); the spine is a level set
+on a small box about the midline.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from .space import Frame, Volume, fill, paint
 CORTICAL_HU, CANCELLOUS_HU, CARTILAGE_HU, DISC_HU = 950.0, 260.0, 95.0, 75.0
 
 # z of the middle of T1 to T12, then L1 to L3.
-_VERTEBRA_Z = np.array([-131, -113, -94.5, -75.5, -56, -36, -15.5, 5.5, 27, 49, 72, 96, 122, 150, 179], dtype=np.float32)
+_VERTEBRA_Z = np.array(
+    [-131, -113, -94.5, -75.5, -56, -36, -15.5, 5.5, 27, 49, 72, 96, 122, 150, 179], dtype=np.float32
+)
 
-# For ribs 1 to 12: the direction in which the bony rib ends, seen from the lung's axis (degrees; -90 is straight ahead), and how
-# much lower its front end is than its head (mm).
+# For ribs 1 to 12: the direction in which the bony rib ends, seen from the lung's axis (degrees; -90 is ahead),
+# and how much lower its front end is than its head (mm).
 _RIB_END = (-98, -92, -84, -78, -74, -70, -64, -54, -40, -24, 14, 48)
 _RIB_DROP = (30, 50, 66, 78, 88, 95, 100, 102, 98, 88, 58, 36)
 
@@ -27,8 +29,8 @@ def sweep(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fill a curved rod of elliptic section with points.
 
-    ``centre`` (N, 3) in mm; ``half_width`` and ``half_height`` (N,) across the rod, the height lying along z. Returns points
-    (M, 3), the volume in mm3 that each stands for (M,), and whether it lies in the outer shell (M,).
+    ``centre`` (N, 3) in mm; ``half_width`` and ``half_height`` (N,) across the rod, the height lying along z. Returns
+    points (M, 3), the volume in mm3 that each stands for (M,), and whether it lies in the outer shell (M,).
     """
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(centre, axis=0), axis=1))])
     count = max(3, int(length[-1] * per_mm))
@@ -61,7 +63,11 @@ def paint_skeleton(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng
     parts = [sweep(*rod) for rod in rods]
     points, each, shell = (np.concatenate([p[i] for p in parts]) for i in range(3))
     cartilage = [sweep(*rod) for rod in _cartilages()]
-    paint(hu, frame.splat(np.concatenate([c[0] for c in cartilage]), np.concatenate([c[1] for c in cartilage])), CARTILAGE_HU)
+    paint(
+        hu,
+        frame.splat(np.concatenate([c[0] for c in cartilage]), np.concatenate([c[1] for c in cartilage])),
+        CARTILAGE_HU,
+    )
     cortical = frame.splat(points[shell], each[shell])
     marrow = frame.splat(points[~shell], each[~shell])
     # Ribs are smaller than a few voxels: shell and marrow share voxels and must not add up to more than one.
@@ -120,7 +126,9 @@ def _cartilages() -> list[tuple]:
         inner = np.array([float(_sternum_y(np.array([z]))[0]) + 2, z, 14 + max(0, number - 6) * 12.0])
         t = np.linspace(0, 1, 12)[:, None]
         sag = np.array([-4.0, 8.0, 0.0]) * np.sin(np.pi * t)
-        rods += [(side, np.full(12, 4.0), np.full(12, 5.5), 0.0) for side in _mirrored(front + t * (inner - front) + sag)]
+        rods += [
+            (side, np.full(12, 4.0), np.full(12, 5.5), 0.0) for side in _mirrored(front + t * (inner - front) + sag)
+        ]
     return rods
 
 
@@ -161,7 +169,10 @@ def _paint_spine(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng: 
     number += np.where(z < _VERTEBRA_Z[0], (z - _VERTEBRA_Z[0]) / 16, 0)
     along = number - np.round(number)  # -0.5 to 0.5 from the upper to the lower edge of a segment
     pitch = profile(z, (-130, 0, 180), (17.5, 21, 29))
-    half_width, half_depth = profile(z, (-200, -130, 0, 180), (12, 14, 15, 22)), profile(z, (-200, -130, 0, 180), (8, 9, 14, 16))
+    half_width, half_depth = (
+        profile(z, (-200, -130, 0, 180), (12, 14, 15, 22)),
+        profile(z, (-200, -130, 0, 180), (8, 9, 14, 16)),
+    )
     back = y - spine_y(z)
     waist = 1 - 0.10 * np.cos(along * 2 * np.pi)
     ring = np.sqrt((x / (half_width * waist)) ** 2 + (back / (half_depth * waist)) ** 2)
@@ -183,12 +194,16 @@ def _paint_spine(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng: 
     canal_y = back - (half_depth + 9)
     canal = np.sqrt(x * x + canal_y * canal_y)
     arch = np.maximum(np.abs(canal - 11.5) - 2.6, (np.abs(along + 0.05) - 0.3) * pitch)
+    long = profile(z, (-200, -120, -60, 180), (6, 8, 15, 14))  # half the length of the spinous process
     slope = (canal_y - 24) * 0.35 / pitch
     spinous = np.maximum(
-        np.maximum(np.abs(x) - 3.2, np.abs(canal_y - 26) - 15), (np.abs(np.mod(along - slope + 0.5, 1) - 0.5) - 0.2) * pitch
+        np.maximum(np.abs(x) - 3.2, np.abs(canal_y - 11 - long) - long),
+        (np.abs(np.mod(along - slope + 0.5, 1) - 0.5) - 0.2) * pitch,
     )
     reach = np.abs(x) - 22
-    transverse = np.maximum(np.maximum(np.abs(reach) - 12, np.abs(canal_y - 4 - reach * 0.35) - 4), (np.abs(along + 0.1) - 0.2) * pitch)
+    transverse = np.maximum(
+        np.maximum(np.abs(reach) - 12, np.abs(canal_y - 4 - reach * 0.35) - 4), (np.abs(along + 0.1) - 0.2) * pitch
+    )
     for shape in (arch, spinous, transverse):
         add(shape, np.where(shape > -1.4, CORTICAL_HU * 0.7, CANCELLOUS_HU).astype(np.float32) * tone)
     add(canal - 9, 25.0, is_bone=False)

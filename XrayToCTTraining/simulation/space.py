@@ -8,6 +8,7 @@ grid; thin curved structures (ribs, vessels) are clouds of points that each carr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -20,8 +21,8 @@ Volume = np.ndarray
 class Frame:
     """How canonical space sits in the voxel grid.
 
-    ``matrix`` (3, 3) maps canonical to world millimetres, ``shift_mm`` (3,) is added after it, and ``bend`` (3, k, k, k)
-    is a smooth displacement in millimetres over the whole field, subtracted from canonical positions.
+    ``matrix`` (3, 3) maps canonical to world millimetres, ``shift_mm`` (3,) is added after it, and ``bend``
+    (3, k, k, k) is a smooth displacement in millimetres over the whole field, subtracted from canonical positions.
     """
 
     size: int
@@ -49,8 +50,11 @@ class Frame:
         """Fractional voxel indices (N, 3) of canonical points (N, 3) in millimetres."""
         world = self._indices(points)
         # First order inverse of the bend, which varies by millimetres over decimetres.
-        coarse = world.T / (self.size - 1) * (self.bend.shape[1] - 1)
-        bend = np.stack([ndimage.map_coordinates(b, coarse, order=1, mode="nearest") for b in self.bend], axis=1)
+        coarse = world.T / (self.size - 1) * 32
+        bend = np.stack(
+            [ndimage.map_coordinates(upsample(b, (33,) * 3), coarse, order=1, mode="nearest") for b in self.bend],
+            axis=1,
+        )
         return self._indices(points - bend)
 
     def _indices(self, points: np.ndarray) -> np.ndarray:
@@ -67,7 +71,7 @@ class Frame:
 
 
 def deposit(index: np.ndarray, amount: np.ndarray, shape: tuple[int, int, int]) -> Volume:
-    """Share ``amount`` (N,) at fractional ``index`` (N, 3) among the eight voxels around it; what falls outside is lost."""
+    """Share ``amount`` (N,) at fractional ``index`` (N, 3) among the eight voxels around it, those inside."""
     base = np.floor(index).astype(np.int32)
     part = (index - base).astype(np.float32)
     padded = tuple(n + 2 for n in shape)
@@ -85,44 +89,38 @@ def deposit(index: np.ndarray, amount: np.ndarray, shape: tuple[int, int, int]) 
     return total.reshape(padded)[1:-1, 1:-1, 1:-1].astype(np.float32)
 
 
+@lru_cache(maxsize=64)
+def _spline_weights(nodes: int, n: int) -> np.ndarray:
+    """(n, nodes) weights of a uniform cubic B-spline from ``nodes`` control values to ``n`` samples; ends repeated."""
+    position = np.linspace(0, nodes - 1, n)
+    low = np.minimum(position.astype(int), max(nodes - 2, 0))
+    t = position - low
+    basis = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    weights = np.zeros((n, nodes), dtype=np.float32)
+    for step, weight in enumerate(basis):
+        np.add.at(weights, (np.arange(n), np.clip(low + step - 1, 0, nodes - 1)), weight / 6)
+    return weights
+
+
 def upsample(coarse: np.ndarray, shape: tuple[int, ...]) -> Volume:
-    """Trilinear enlargement of a small 3-D array to ``shape``, corners on corners, float32."""
+    """Enlarge a small 3-D array to ``shape`` by a cubic B-spline (it smooths, it does not interpolate), float32."""
     result = coarse.astype(np.float32)
-    for axis, n in enumerate(shape):
-        position = np.linspace(0, result.shape[axis] - 1, n, dtype=np.float32)
-        low = np.minimum(position.astype(int), max(result.shape[axis] - 2, 0))
-        weight = (position - low).reshape([-1 if a == axis else 1 for a in range(3)])
-        high = np.minimum(low + 1, result.shape[axis] - 1)
-        result = result.take(low, axis) * (1 - weight) + result.take(high, axis) * weight
-    return result
+    for n in shape:
+        # Contracting the first axis and appending the new one cycles through the three axes.
+        result = np.tensordot(result, _spline_weights(result.shape[0], n), axes=(0, 1))
+    return np.ascontiguousarray(result)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], nodes: int | tuple[int, ...]) -> Volume:
     """Random field over ``shape`` that varies over about ``shape / nodes`` voxels; roughly unit variance."""
     counts = (nodes,) * 3 if isinstance(nodes, int) else nodes
     counts = tuple(max(2, c) for c in counts)
-    return upsample(rng.standard_normal(counts, dtype=np.float32) * np.float32(1.5), shape)
+    return upsample(rng.standard_normal(counts, dtype=np.float32) * np.float32(2.5), shape)
 
 
 def fill(distance_mm: Volume, voxel_mm: float) -> Volume:
     """Fraction of each voxel inside a shape (0 to 1) from its signed distance, negative inside."""
     return np.clip(np.float32(0.5) - distance_mm * np.float32(1 / voxel_mm), 0, 1)
-
-
-def to_distance(level: Volume, voxel_mm: float) -> Volume:
-    """First-order signed distance in mm of the zero set of ``level``: the level over the length of its gradient."""
-    slope = np.full(level.shape, 1e-8, dtype=np.float32)
-    for axis in range(3):
-        step = np.empty_like(level)
-        centre = [slice(None)] * 3
-        ahead, behind = list(centre), list(centre)
-        centre[axis], ahead[axis], behind[axis] = slice(1, -1), slice(2, None), slice(None, -2)
-        step[tuple(centre)] = level[tuple(ahead)] - level[tuple(behind)]
-        for edge, inner in ((0, 1), (-1, -2)):
-            centre[axis], ahead[axis] = edge, inner
-            step[tuple(centre)] = step[tuple(ahead)]
-        slope += step * step
-    return level * np.float32(2 * voxel_mm) / np.sqrt(slope)
 
 
 def smooth_min(a: Volume, b: Volume, radius_mm: float) -> Volume:

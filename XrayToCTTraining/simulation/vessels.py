@@ -14,14 +14,25 @@ RIGHT_BRONCHUS = (((22, -53, -3), (24, -36, -24), (22, -26, -44)), (7.5, 7, 5.5)
 LEFT_BRONCHUS = (((22, -53, 0), (26, -38, 22), (26, -28, 48)), (7, 6, 5))
 OESOPHAGUS = (((34, -200, 0), (38, -60, 3), (40, 20, 4), (18, 70, 14)), (8, 8, 8, 9))
 AORTA = (
-    ((-22, 0, 0), (-30, -36, -14), (-24, -68, -12), (-4, -86, 4), (18, -86, 19), (36, -72, 25), (42, -40, 25), (42, 30, 20), (36, 110, 8), (28, 200, 2)),
+    (
+        (-22, 0, 0),
+        (-30, -36, -14),
+        (-24, -68, -12),
+        (-4, -86, 4),
+        (18, -86, 19),
+        (36, -72, 25),
+        (42, -40, 25),
+        (42, 30, 20),
+        (36, 110, 8),
+        (28, 200, 2),
+    ),
     (1.1, 1.15, 1.1, 1.0, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7),
 )
 VENA_CAVA = (((-14, -112, -22), (-20, -70, -26), (-14, -8, -28)), (8, 10, 11))
 PULMONARY_TRUNK = (((-46, -2, 14), (-30, -30, 24), (-8, -40, 26)), (14, 14, 13))
 PULMONARY_ARTERIES = (
-    (((-8, -38, 24), (0, -36, -8), (4, -30, -46)), (11, 11, 8)),
-    (((-8, -40, 24), (8, -46, 38), (14, -38, 52)), (11, 10, 8)),
+    (((-8, -38, 24), (0, -36, -8), (4, -29, -36)), (11, 11, 8)),
+    (((-8, -40, 24), (8, -46, 38), (14, -38, 46)), (11, 10, 8)),
 )
 NECK_VESSELS = (
     (((-10, -84, -10), (-8, -112, -20), (0, -200, -26)), (6, 5, 4)),
@@ -57,7 +68,9 @@ def great_vessels(frame: Frame, habitus: Habitus) -> Volume:
 def airways(frame: Frame) -> tuple[Volume, Volume]:
     """Lumen and lumen with wall of the trachea and the main bronchi."""
     tubes = (TRACHEA, RIGHT_BRONCHUS, LEFT_BRONCHUS)
-    return render(frame, [tube(*t) for t in tubes]), render(frame, [tube(*t, extra_mm=2.0) for t in tubes])
+    return render(frame, [tube(*t) for t in tubes]), render(
+        frame, [tube(line, radii, extra_mm=2.0) for line, radii in tubes]
+    )
 
 
 def lung_tree(
@@ -65,9 +78,9 @@ def lung_tree(
 ) -> Volume:
     """Fraction of each voxel filled by a vessel tree that fills one lung.
 
-    ``root`` (3,) and the tree are in voxel indices; ``lung`` is boolean (D, H, W). Random points of the lung are joined, nearest
-    to the root first, to the node that keeps both the new branch and the way back to the root short. Radii follow
-    Murray's law (r^2.7 of a parent is the sum of its children's) from ``tip_mm`` at the tips.
+    ``root`` (3,) and the tree are in voxel indices; ``lung`` is boolean (D, H, W). Random points of the lung are
+    joined, nearest to the root first, to the node that keeps both the new branch and the way back to the root short.
+    Radii follow Murray's law (r^2.7 of a parent is the sum of its children's) from ``tip_mm`` at the tips.
     """
     candidates = np.argwhere(lung)
     if len(candidates) < 10:
@@ -88,7 +101,12 @@ def lung_tree(
 
 
 def _render_branches(
-    tip: np.ndarray, base: np.ndarray, radius_mm: np.ndarray, shape: tuple[int, ...], voxel_mm: float, rng: np.random.Generator
+    tip: np.ndarray,
+    base: np.ndarray,
+    radius_mm: np.ndarray,
+    shape: tuple[int, ...],
+    voxel_mm: float,
+    rng: np.random.Generator,
 ) -> Volume:
     length = np.linalg.norm(tip - base, axis=1)
     steps = np.maximum(1, np.ceil(length * 1.6).astype(int))
@@ -98,10 +116,14 @@ def _render_branches(
     direction = (tip - base) / np.maximum(length, 1e-6)[:, None]
     spread = rng.standard_normal((len(branch), 3)).astype(np.float32)
     spread -= (spread * direction[branch]).sum(1, keepdims=True) * direction[branch]
-    spread *= (np.sqrt(rng.random(len(branch))) * radius_mm[branch] / voxel_mm / np.linalg.norm(spread, axis=1))[:, None]
+    spread *= (np.sqrt(rng.random(len(branch))) * radius_mm[branch] / voxel_mm / np.linalg.norm(spread, axis=1))[
+        :, None
+    ]
     # Branches sag a little, so that they are not drawn with a ruler.
     bow = rng.normal(0, 0.10, (len(tip), 3)) * length[:, None]
-    points = base[branch] + (tip - base)[branch] * along[:, None] + spread + bow[branch] * np.sin(np.pi * along)[:, None]
+    points = (
+        base[branch] + (tip - base)[branch] * along[:, None] + spread + bow[branch] * np.sin(np.pi * along)[:, None]
+    )
     each = np.pi * (radius_mm / voxel_mm) ** 2 * length / (steps * rays)
     return np.minimum(deposit(points, each[branch].astype(np.float32), (shape[0], shape[1], shape[2])), 1)
 

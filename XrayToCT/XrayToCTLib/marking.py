@@ -1,0 +1,29 @@
+"""How everything that the machine made says so: the notice and the marks that go into files and scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
+SYNTHETIC_NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a synthetic CT comes from: the model (name, version, SHA-256 of its weights) and a sentence on how."""
+
+    model_name: str
+    model_version: str
+    model_sha256: str
+    derivation: str
+
+    def marks(self) -> dict[str, str]:
+        """Key/value marks for NRRD headers and MRML node attributes."""
+        return {
+            "XrayToCT.Synthetic": "YES",
+            "XrayToCT.Notice": SYNTHETIC_NOTICE,
+            "XrayToCT.Model": self.model_name,
+            "XrayToCT.ModelVersion": self.model_version,
+            "XrayToCT.ModelSHA256": self.model_sha256,
+            "XrayToCT.Derivation": self.derivation,
+        }
