@@ -17,7 +17,10 @@ from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.reconstruction import predict, training_pair
 from XrayToCTTraining.simulation.acquisition import CLEAN, random_style
 
-KINDS = ("true", "generated")  # both of every patient: a classifier that learns only one would judge the other by its blur
+KINDS = (
+    "true",
+    "generated",
+)  # both of every patient: a classifier that learns only one would judge the other by its blur
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ def fit_classifier(cohort: Cohort, volumes: Path, run: Path, fit: ClassifierFit)
             group["lr"] = fit.learning_rate * 0.96**epoch
         model.train()
         order, losses = rng.permutation(len(training)), []
-        for start in range(0, len(order) - fit.batch + 1, fit.batch):  # a last, smaller batch would upset the batch norm
+        for start in range(
+            0, len(order) - fit.batch + 1, fit.batch
+        ):  # a last, smaller batch would upset the batch norm
             chosen = [training[i] for i in order[start : start + fit.batch]]
             x = torch.cat([_shifted(_volume(volumes, case, kind), rng) for case, kind in chosen])
             y = torch.tensor([CLASSES.index(case.label) for case, _ in chosen])

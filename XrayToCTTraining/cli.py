@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         network.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
         for field in fields(settings):
             default = getattr(settings, field.name)
-            option = f"--{field.name.replace('_', '-')}" if field.name not in ("generator", "classifier") else "--config"
+            option = (
+                f"--{field.name.replace('_', '-')}" if field.name not in ("generator", "classifier") else "--config"
+            )
             if isinstance(default, bool):
                 network.add_argument(option, dest=field.name, action=argparse.BooleanOptionalAction, default=default)
             else:

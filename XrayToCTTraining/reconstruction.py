@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from XrayToCTLib.generator import GENERATORS, Generator
-from XrayToCTLib.projection import Geometry, network_from_hu
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.projection import Geometry, network_from_hu
 from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.losses import RegressionWeights, regression_loss

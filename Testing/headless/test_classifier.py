@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden_rule import golden_input, golden_outputs, golden_state_dict
 from torch.nn import functional
+
+from golden_rule import golden_input, golden_outputs, golden_state_dict
 from XrayToCTLib import classifier as classifier_module
 from XrayToCTLib.classifier import (
     CLASSES,

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+
 from golden_rule import golden_input, golden_outputs, golden_state_dict
 from XrayToCTLib.orientation import permute_original_discriminator_kernel
-
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-import golden_rule
 import numpy as np
 import pytest
 import torch
-from plain_generator import PlainGenerator
 
+import golden_rule
+from plain_generator import PlainGenerator
 from XrayToCTLib.generator import GENERATORS, Generator, GeneratorConfig, original_generator_keys
 
 

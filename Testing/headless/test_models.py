@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from XrayToCTLib import model_files, models
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import ModelError

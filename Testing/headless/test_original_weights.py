@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 import torch
+
 from golden_rule import golden_input, golden_outputs, golden_state_dict
 from XrayToCTLib import models, original_weights
 from XrayToCTLib.classifier import CTClassifier
@@ -15,7 +16,6 @@ from XrayToCTLib.orientation import flips, permute_original_discriminator_kernel
 from XrayToCTLib.orientation_check import FlipError, asymmetric_chest, identity_is_best, rank_flips
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.projection import Geometry
-
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 
 STRAIGHT = [FlipError("", 0.1), FlipError("D", 0.2)]

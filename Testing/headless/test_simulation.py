@@ -11,9 +11,9 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import network_to_lps
-
 from XrayToCTTraining.simulation.anatomy import cage_wall
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas, warp_atlas
 from XrayToCTTraining.simulation.cohort import assign, cohort, make_patient

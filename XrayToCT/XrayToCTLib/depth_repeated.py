@@ -14,7 +14,9 @@ from torch import Tensor
 
 from XrayToCTLib.fused_convolution import EPS
 
-MINIMUM_DEPTH = 4  # below it the slices touched by the two ends overlap, and five distinct slices no longer describe the volume
+MINIMUM_DEPTH = (
+    4  # below it the slices touched by the two ends overlap, and five distinct slices no longer describe the volume
+)
 
 
 @dataclass(frozen=True)

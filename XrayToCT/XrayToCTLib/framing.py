@@ -7,6 +7,7 @@ from scipy import ndimage
 _SEARCH_SIDE = 512
 _TOLERANCE = 0.03
 _DARK = 0.06
+_WIDEST_LONE_MARGIN = 0.15
 _PENUMBRA = 3  # percent of the length over which the edge of a collimator is blurred
 
 
@@ -15,7 +16,8 @@ def content_box(picture: np.ndarray) -> tuple[slice, slice]:
 
     A side is cut only where whole lines show nothing but the frame's own grey level, letters in it aside. Where that
     level is not black, the frame must also end in a step along a straight line: opaque parts of a body fade, frames
-    do not. No side loses more than 45 % of the length, and what is cut never contains anything but frame.
+    do not. A margin wider than 15 % then needs a frame at the opposite side too, lest an abdomen that a narrow window
+    shows all white be taken for one. No side loses more than 45 % of the length.
 
     Args:
         picture: (H, W) in [0, 1], bone bright (air and frame may then both be black, and air may be cut).
@@ -28,7 +30,8 @@ def content_box(picture: np.ndarray) -> tuple[slice, slice]:
     top, bottom, left, right = 0, search.shape[0], 0, search.shape[1]
     for _ in range(4):  # a black frame may lie inside a white one
         view = search[top:bottom, left:right]
-        cuts = [_frame_lines(np.rot90(view, turns)) for turns in range(4)]  # top, right, bottom, left
+        found = [_frame_lines(np.rot90(view, turns)) for turns in range(4)]  # top, right, bottom, left
+        cuts = [0 if lines > widest and not found[side - 2][0] else lines for side, (lines, widest) in enumerate(found)]
         if not any(cuts) or min(view.shape) < 16:
             break
         top, right, bottom, left = top + cuts[0], right - cuts[1], bottom - cuts[2], left + cuts[3]
@@ -40,27 +43,32 @@ def content_box(picture: np.ndarray) -> tuple[slice, slice]:
     )
 
 
-def _frame_lines(view: np.ndarray) -> int:
-    """Number of lines at the top of ``view`` (H, W) that show a frame only."""
+def _frame_lines(view: np.ndarray) -> tuple[int, int]:
+    """Number of lines at the top of ``view`` (H, W) that show a frame only.
+
+    The second number is how many of them may go where the opposite side has no frame.
+    """
+    widest = int(0.45 * view.shape[0])
     level = float(np.median(view[0]))
     content = np.abs(view - level) > _TOLERANCE
     if content[0].mean() > 0.3:
-        return 0
+        return 0, widest
     labels, count = ndimage.label(content)
     if count == 0:
-        return 0
+        return 0, widest
     areas = np.bincount(labels.ravel())
     areas[0] = 0
     body = (areas >= 0.005 * view.size)[labels]  # letters and specks are no body
     lines = np.flatnonzero(body.mean(axis=1) > 0.01)
-    if lines.size == 0 or lines[0] > 0.45 * view.shape[0]:
-        return 0
+    if lines.size == 0 or lines[0] > widest:
+        return 0, widest
     first = int(lines[0])
     if level > _DARK:
         inside = view[min(first + 2 + _PENUMBRA * view.shape[0] // 100, view.shape[0] - 1)]
         if np.mean(np.abs(inside - level) > 0.1) < 0.6:
-            return 0
-    return first
+            return 0, widest
+        widest = int(_WIDEST_LONE_MARGIN * view.shape[0])
+    return first, widest
 
 
 def square_field(pixels: np.ndarray, size: int, pixel_aspect: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:

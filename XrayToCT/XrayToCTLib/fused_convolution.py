@@ -16,7 +16,9 @@ class _NormReluConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, transposed: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, transposed: bool
+    ) -> Tensor:
         output_padding = [stride - 1] * 3
         ctx.options = ([stride] * 3, [padding] * 3, [1] * 3, transposed, output_padding if transposed else [0] * 3, 1)
         ctx.dtype = x.dtype
@@ -63,7 +65,16 @@ def _relu_of_norm(x: Tensor, mean: Tensor, inverse_deviation: Tensor) -> Tensor:
 
 def _norm_backward(grad: Tensor, x: Tensor, mean: Tensor, inverse_deviation: Tensor) -> Tensor:
     grad_x, _, _ = torch.ops.aten.native_batch_norm_backward(
-        _as_batch_norm(grad), _as_batch_norm(x), None, None, None, mean, inverse_deviation, True, EPS, [True, False, False]
+        _as_batch_norm(grad),
+        _as_batch_norm(x),
+        None,
+        None,
+        None,
+        mean,
+        inverse_deviation,
+        True,
+        EPS,
+        [True, False, False],
     )
     return grad_x.view_as(x)
 

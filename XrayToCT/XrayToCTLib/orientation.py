@@ -3,13 +3,14 @@
 Conventions
 -----------
 Radiograph
-    Array (H, W), stored as displayed: row 0 is superior, column 0 is the patient's right. As an image in space it lies in
-    a coronal plane, see :func:`radiograph_direction`.
+    Array (H, W), stored as displayed: row 0 is superior, column 0 is the patient's right. As an image in space it lies
+    in a coronal plane, see :func:`radiograph_direction`.
 Network volume
-    Array (..., D, H, W): D runs from anterior to posterior, H from superior to inferior, W from the patient's right to the
-    patient's left. A slice at constant D therefore reads like the radiograph.
+    Array (..., D, H, W): D runs from anterior to posterior, H from superior to inferior, W from the patient's right to
+    the patient's left. A slice at constant D therefore reads like the radiograph.
 CT image
-    ITK array (..., K, J, I) with identity direction in LPS: I runs to the patient's left, J to posterior, K to superior.
+    ITK array (..., K, J, I) with identity direction in LPS: I runs to the patient's left, J to posterior, K to
+    superior.
 MRML
     World coordinates are RAS: the first two LPS coordinates change sign, see :func:`ijk_to_ras`.
 
@@ -28,8 +29,6 @@ Array = TypeVar("Array", bound=Any)  # numpy.ndarray or torch.Tensor
 
 #: Axial slices that the original CT classifier was trained on, of 128 from superior to inferior.
 ORIGINAL_CLASSIFIER_SLICES = slice(32, 96)
-
-_OPPOSITE = {"R": "L", "L": "R", "H": "F", "F": "H", "A": "P", "P": "A"}
 
 
 def _flip(array: Array, axes: Sequence[int]) -> Array:
@@ -57,9 +56,9 @@ def spacing_of_network(side_mm: Sequence[float], shape: Sequence[int]) -> tuple[
 def radiograph_direction() -> tuple[float, ...]:
     """Direction cosines (9 values, row-major, LPS) of a radiograph as a one-slice image (1, H, W) in space.
 
-    The columns of the matrix are the directions in which the index grows: along a row to the patient's left (column 0 is
-    the patient's right), along a column to inferior (row 0 is superior), and the normal to posterior. It is right-handed,
-    and the pixels go into the image as they are displayed.
+    The columns of the matrix are the directions in which the index grows: along a row to the patient's left (column 0
+    is the patient's right), along a column to inferior (row 0 is superior), and the normal to posterior. It is
+    right-handed, and the pixels go into the image as they are displayed.
     """
     right_to_left, superior_to_inferior = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
     normal = np.cross(right_to_left, superior_to_inferior)
@@ -67,7 +66,7 @@ def radiograph_direction() -> tuple[float, ...]:
 
 
 def ijk_to_ras(origin: Sequence[float], spacing: Sequence[float], direction: Sequence[float]) -> np.ndarray:
-    """4x4 matrix from voxel indices (i, j, k, 1) to RAS in mm, from an ITK image's LPS origin, spacing and direction."""
+    """4x4 matrix from voxel indices (i, j, k, 1) to RAS in mm, of an ITK image (origin and direction in LPS)."""
     matrix = np.eye(4)
     matrix[:3, :3] = np.asarray(direction, dtype=float).reshape(3, 3) * np.asarray(spacing, dtype=float)
     matrix[:3, 3] = origin
@@ -91,7 +90,7 @@ def display_slice(volume: Array, plane: str, index: int) -> Array:
 
 
 def flips(volume: Array) -> Iterator[tuple[str, Array]]:
-    """All eight flips of a volume (..., D, H, W), each with the letters of its flipped axes; ``""``, as it is, first."""
+    """All eight flips of a volume (..., D, H, W), each after the letters of its flipped axes; ``""``, none, first."""
     letters = {-3: "D", -2: "H", -1: "W"}
     for choice in sorted(product((False, True), repeat=3), key=sum):
         axes = [axis for axis, flipped in zip(letters, choice, strict=True) if flipped]
@@ -128,8 +127,9 @@ def display_flips(row_letter: str, column_letter: str) -> tuple[bool, bool, bool
     """What brings a frontal image to row 0 superior, column 0 patient's right: (transpose, flip_rows, flip_columns).
 
     The letters are DICOM's Patient Orientation (0020,0020; PS3.3 C.7.6.1.1.1): where a row runs to, with growing column
-    index, and where a column runs to, with growing row index (L, R, A, P, H, F; of several only the first, principal one
-    counts). Apply them with :func:`apply_display_flips`. Raises ValueError where the image is not a frontal view.
+    index, and where a column runs to, with growing row index (L, R, A, P, H, F; of several only the first, the
+    principal one, counts). Apply them with :func:`apply_display_flips`. Raises ValueError where the image is not a
+    frontal view.
     """
     row, column = row_letter.strip().upper()[:1], column_letter.strip().upper()[:1]
     transpose = row in ("H", "F")
@@ -146,14 +146,3 @@ def apply_display_flips(pixels: Array, transpose: bool, flip_rows: bool, flip_co
         pixels = pixels.swapaxes(0, 1)
     axes = [axis for axis, flipped in ((0, flip_rows), (1, flip_columns)) if flipped]
     return _flip(pixels, axes) if axes else pixels
-
-
-def direction_letter(vector: Sequence[float]) -> str:
-    """Letter (L, R, P, A, H or F) of the patient axis closest to a vector (x, y, z) in LPS, such as half of a DICOM
-    Image Orientation (0020,0037). Raises ValueError for the zero vector."""
-    array = np.asarray(vector, dtype=float)
-    axis = int(np.argmax(np.abs(array)))
-    if not np.isfinite(array).all() or array[axis] == 0:
-        raise ValueError("a direction needs a finite length above zero")
-    letter = "LPH"[axis]
-    return letter if array[axis] > 0 else _OPPOSITE[letter]

@@ -7,6 +7,7 @@ from scipy.spatial import ConvexHull
 
 _SEARCH_SIDE = 256
 _LIGHT_BOX = 0.75
+_TOLERANCES = (0.08, 0.14, 0.2, 0.28, 0.38)
 # Share of the quadrilateral that the film must fill.
 _FULLNESS, _CERTAIN_FULLNESS = 0.9, 0.96
 
@@ -35,12 +36,14 @@ def straighten_film(picture: np.ndarray, *, certain: bool) -> np.ndarray | None:
 
 def _straighten_once(picture: np.ndarray, certain: bool, lowest_surround: float = 0.0) -> np.ndarray | None:
     step = max(1, -(-max(picture.shape) // _SEARCH_SIDE))
+    least_even = 0.98 if certain else 0.5
+    rim = _ring(picture)
+    if np.median(rim) < lowest_surround or np.mean(_alike(rim, np.median(rim), _TOLERANCES[-1])) < least_even:
+        return None  # as for almost every radiograph that is no photograph
     small = ndimage.median_filter(ndimage.uniform_filter(picture, step)[step // 2 :: step, step // 2 :: step], 3)
-    if np.median(_ring(small)) < lowest_surround:
-        return None
     best: tuple[float, np.ndarray] | None = None
-    for tolerance in (0.08, 0.14, 0.2, 0.28, 0.38):
-        film = _film_mask(small, tolerance, least_even=0.98 if certain else 0.5)
+    for tolerance in _TOLERANCES:
+        film = _film_mask(small, tolerance, least_even)
         hull = None if film is None else _convex_hull(film)
         fullness = _CERTAIN_FULLNESS if certain else _FULLNESS
         # The quadrilateral holds the hull: where the film does not even fill that, nothing more need be worked out.
@@ -59,10 +62,13 @@ def _ring(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
+def _alike(values: np.ndarray, level: float, tolerance: float) -> np.ndarray:
+    return np.abs(values - level) < tolerance
+
+
 def _film_mask(small: np.ndarray, tolerance: float, least_even: float) -> np.ndarray | None:
     """(h, w) mask of the largest thing not joined to the surround; None if too little of the rim is of one grey."""
-    level = np.median(_ring(small))
-    alike = np.abs(small - level) < tolerance
+    alike = _alike(small, np.median(_ring(small)), tolerance)
     if _ring(alike).mean() < least_even:
         return None
     labels, _ = ndimage.label(np.pad(alike, 1, constant_values=True))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ BONE_PER_MM = 0.06044
 # 0.1937/cm for water there (log-log interpolation), and HU is 1000 times the relative excess over water.
 BONE_HU = 1593.0
 
-_MAX_PIXELS = 8192
+_MAX_PIXELS = 4096
 # The interpolation matrices of a whole volume are kept for the next call up to this size (elements of one matrix);
 # above it they are built for a few slices at a time.
 _MATRIX_ELEMENTS = 2**24
@@ -118,9 +119,15 @@ class Geometry:
 
 
 def _positive_number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} must be a positive number, got {value!r}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is too large") from None
+    if not number > 0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return number
 
 
 def _positive_tuple(name: str, value: Any, length: int) -> tuple[float, ...]:
@@ -182,13 +189,12 @@ def cone_beam_projection(attenuation: torch.Tensor, geometry: Geometry) -> torch
     matrices = _slice_matrices if step >= depth else _slice_matrices.__wrapped__
     sums = attenuation.new_zeros((count, rows, columns), dtype=dtype)
     with torch.autocast(attenuation.device.type, enabled=False):
-        for first in range(0, depth, step):
+        for first, slab in zip(range(0, depth, step), attenuation.flatten(0, 1).split(step, dim=1), strict=True):
             last = min(depth, first + step)
             by_row, by_column = matrices(geometry, (depth, height, width), first, last, dtype, attenuation.device)
-            slab = attenuation[:, 0, first:last].to(dtype)  # (N, S, H, W)
             # (S, H, W) @ (S, W, columns) for each volume, since one product for the batch would copy it; then a single
             # product sums over slices and rows together: (rows, S H) @ (S H, columns).
-            sums = sums + torch.stack([by_row @ torch.bmm(one, by_column).flatten(0, 1) for one in slab])
+            sums = sums + torch.stack([by_row @ torch.bmm(one, by_column).flatten(0, 1) for one in slab.to(dtype)])
         projection = sums * _step_length(geometry, depth, dtype, attenuation.device)
     return projection[:, None].to(attenuation.dtype)
 
@@ -234,14 +240,16 @@ def _pixel_centres_mm(geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
     return v, u
 
 
+@lru_cache(maxsize=4)
 def _step_length(geometry: Geometry, depth: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """The length in mm of each pixel's ray between two neighbouring coronal slices: (rows, columns), or () if all are
     alike."""
     step = geometry.volume_mm[0] / depth
-    if geometry.is_parallel:
-        return torch.tensor(step, dtype=dtype, device=device)
-    v, u = (centres / geometry.source_to_detector_mm for centres in _pixel_centres_mm(geometry))
-    return (step * torch.sqrt(1 + v[:, None] ** 2 + u[None, :] ** 2)).to(device, dtype)
+    with torch.inference_mode(False):  # as in _slice_matrices
+        if geometry.is_parallel:
+            return torch.tensor(step, dtype=dtype, device=device)
+        v, u = (centres / geometry.source_to_detector_mm for centres in _pixel_centres_mm(geometry))
+        return (step * torch.sqrt(1 + v[:, None] ** 2 + u[None, :] ** 2)).to(device, dtype)
 
 
 def _check_volume(volume: torch.Tensor) -> None:

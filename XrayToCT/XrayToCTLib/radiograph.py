@@ -19,7 +19,6 @@ __all__ = ["Radiograph", "network_input", "normalise", "padded_side_mm", "read_r
 
 _PICTURE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NIFTI_MAGIC = (b"n+1\0", b"ni1\0")
-_NIFTI2_MAGIC = (b"n+2\0", b"ni2\0")
 # Of 480 frontal radiographs the chest_likeness is 0.18 or more, its median 0.7.
 _SURELY_CHEST = 0.3
 _DOUBTFUL = 0.1
@@ -75,12 +74,12 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
     image = _read_any(path, view)
     notes = list(image.warnings)
     try:
-        pixels = normalise(image.values)
-        film = straighten_film(pixels, certain=not image.photographed) if _may_be_photograph(image) else None
-        if film is not None:
-            pixels = normalise(film)
-        pixels, polarity_notes = _bone_bright(pixels, invert, image)
-        pixels = normalise(pixels)
+        rough = normalise(image.values)
+        film = straighten_film(rough, certain=not image.photographed) if _may_be_photograph(image) else None
+        values = image.values if film is None else film
+        box, inverted, polarity_notes = _frame_and_polarity(normalise(values), invert, image)
+        # The frame must not take part in the normalisation, so that comes last, and only once.
+        pixels = normalise(-values[box] if inverted else values[box])
     except ValueError as error:
         raise unsuitable(path, "is empty or shows one even grey", "give a frontal chest radiograph") from error
     if min(pixels.shape) < SMALLEST_SIDE:
@@ -151,6 +150,8 @@ def _read_any(path: Path, view: str | None) -> RecordedImage:
         return read_picture(path)
     if head.startswith(b"NRRD000"):
         return read_medical_image(path, "NRRD")
+    if head[4:7] in (b"n+2", b"ni2"):
+        raise unsuitable(path, "is a NIfTI-2 file, which ITK does not read", "save the radiograph as NIfTI-1 or NRRD")
     if _is_nifti(path, head):
         return read_medical_image(path, "NIfTI")
     if b"ElementType" in head and b"NDims" in head and b"DimSize" in head:
@@ -171,7 +172,7 @@ def _is_nifti(path: Path, head: bytes) -> bool:
             return False
         except Exception:  # zlib.error and whatever else a damaged archive provokes
             return False
-    return head[344:348] in _NIFTI_MAGIC or head[4:8] in _NIFTI2_MAGIC
+    return head[344:348] in _NIFTI_MAGIC
 
 
 def _is_bare_dicom(path: Path) -> bool:
@@ -186,27 +187,29 @@ def _is_bare_dicom(path: Path) -> bool:
 
 
 def _may_be_photograph(image: RecordedImage) -> bool:
-    return image.photographed or image.header is None
+    return image.photographed or (image.header is None and image.spacing_mm is None)
 
 
-def _bone_bright(pixels: np.ndarray, invert: str, image: RecordedImage) -> tuple[np.ndarray, list[str]]:
-    """Trimmed pixels, bone bright, and warnings: both readings are trimmed and compared with a chest."""
+def _frame_and_polarity(
+    pixels: np.ndarray, invert: str, image: RecordedImage
+) -> tuple[tuple[slice, slice], bool, list[str]]:
+    """Slices inside the frame, whether to invert, and warnings: both readings of the grey scale are compared."""
     readings = [pixels, 1 - pixels]
-    trimmed = [reading[content_box(reading)] for reading in readings]
-    as_is, inverted = (chest_likeness(reading) if min(reading.shape) >= 8 else 0.0 for reading in trimmed)
+    boxes = [content_box(reading) for reading in readings]
+    likeness = [chest_likeness(reading[box]) for reading, box in zip(readings, boxes, strict=True)]
     notes = []
     if invert == "auto" and not image.polarity_known:
         # Film shows bone bright, and an untidy photograph resembles nothing: only good evidence turns it.
-        chosen = int(inverted > max(as_is, _SURELY_CHEST if image.photographed else -1.0))
-        if chosen:
+        inverted = likeness[1] > max(likeness[0], _SURELY_CHEST if image.photographed else -1.0)
+        if inverted:
             notes.append("The picture shows bone dark, so it was inverted.")
     else:
-        chosen = int(invert == "yes")
-        if (inverted, as_is)[chosen] > _SURELY_CHEST:
+        inverted = invert == "yes"
+        if likeness[not inverted] > _SURELY_CHEST:
             notes.append("The picture seems to show bone dark: check it, and change the inversion option if so.")
-    if max(as_is, inverted) < _DOUBTFUL:
+    if max(likeness) < _DOUBTFUL:
         notes.append("The picture hardly looks like a frontal chest: check that it is one, and that bone is bright.")
-    return trimmed[chosen], notes
+    return boxes[inverted], inverted, notes
 
 
 def _with_size_warnings(radiograph: Radiograph) -> Radiograph:

@@ -178,15 +178,14 @@ def _check_attached(path: Path, kind: str) -> None:
     """
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    ending = re.search(rb"\r?\n\r?\n" if kind == "NRRD" else rb"ElementDataFile *= *([^\r\n]*)\r?\n", head)
+    ending = re.search(rb"\r?\n\r?\n|\Z" if kind == "NRRD" else rb"ElementDataFile *= *([^\r\n]*)\r?\n", head)
     if ending is None:
         raise ValueError("no end of the header")
     header = head[: ending.end()].decode("latin-1")
-    detached = (
-        re.search(r"^data ?file *:", header, re.MULTILINE | re.IGNORECASE)
-        if kind == "NRRD"
-        else ending.group(1).strip().upper() != b"LOCAL"
-    )
+    if kind == "NRRD":
+        detached = bool(re.search(r"^data ?file *:", header, re.MULTILINE | re.IGNORECASE))
+    else:
+        detached = ending.group(1).strip().upper() != b"LOCAL"
     if detached:
         raise unsuitable(path, "keeps its pixels in another file", "save the radiograph as one file")
     if kind == "MetaImage":
@@ -209,16 +208,11 @@ def _read_nifti(path: Path) -> sitk.Image | None:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path, "rb") if packed else path.open("rb") as stream:
         head = stream.read(_NIFTI_HEADER_BYTES)
-        order = "<" if head[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
-        second = head[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # NIfTI-2: header of 540 bytes
-        if second:
-            sides, bits = np.frombuffer(head, order + "i8", 8, 16), np.frombuffer(head, order + "i2", 1, 14)[0]
-            offset = float(np.frombuffer(head, order + "i8", 1, 168)[0])
-        else:
-            sides, bits = np.frombuffer(head, order + "i2", 8, 40), np.frombuffer(head, order + "i2", 1, 72)[0]
-            offset = float(np.frombuffer(head, order + "f4", 1, 108)[0])
-        if head[4:6] == b"ni" or (not second and head[344:346] == b"ni" and head[346:347] == b"1"):
+        if head[344:348] == b"ni1\0":
             raise unsuitable(path, "keeps its pixels in another file", "save the radiograph as one file")
+        order = "<" if head[:4] == b"\x5c\x01\0\0" else ">"
+        sides, bits = np.frombuffer(head, order + "i2", 8, 40), np.frombuffer(head, order + "i2", 1, 72)[0]
+        offset = float(np.frombuffer(head, order + "f4", 1, 108)[0])
         if not 2 <= sides[0] <= 7 or not 0 <= offset <= 1 << 20 or not 8 <= bits <= 256:
             raise ValueError("senseless header")
         sizes = sorted((int(side) for side in sides[1 : sides[0] + 1]), reverse=True)

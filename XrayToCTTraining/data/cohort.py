@@ -80,7 +80,9 @@ def open_cohort(folder: Path) -> Cohort:
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
-        raise UnsuitableInput(f"{folder} holds no {MANIFEST}; make a cohort with `python -m XrayToCTTraining simulate`.")
+        raise UnsuitableInput(
+            f"{folder} holds no {MANIFEST}; make a cohort with `python -m XrayToCTTraining simulate`."
+        )
     with manifest.open(newline="") as file:
         try:
             cases = tuple(Case(**{**row, "side_mm": float(row["side_mm"])}) for row in csv.DictReader(file))

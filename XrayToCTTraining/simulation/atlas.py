@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from scipy import ndimage
+
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import lps_to_network
 

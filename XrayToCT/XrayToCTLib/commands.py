@@ -1,0 +1,246 @@
+"""What each command of ``xray-to-ct`` does, once its arguments are known. Results go to stdout, all else to stderr."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from XrayToCTLib import models
+from XrayToCTLib.comparison import band_passed_ncc, compare
+from XrayToCTLib.ct_reading import read_ct
+from XrayToCTLib.devices import choose_device
+from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
+from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.orientation import lps_to_network
+from XrayToCTLib.original_weights import import_checkpoint
+from XrayToCTLib.outputs import summary, write_outputs
+from XrayToCTLib.pictures import side_by_side, write_png
+from XrayToCTLib.pipeline import TB_NOTICE, Models, class_probabilities, generate, load_models, project, scaled_geometry
+from XrayToCTLib.plausibility import check_volume
+from XrayToCTLib.projection import (
+    Geometry,
+    attenuation_from_hu,
+    cone_beam_projection,
+    mean_projections,
+    network_from_hu,
+)
+from XrayToCTLib.radiograph import network_input, read_radiograph
+from XrayToCTLib.volume import network_from_ct, radiograph_image, replacing
+
+PIXELS = 128  # side of the pictures and volumes that compare, classify and check work on
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command of parsed arguments and returns its exit code."""
+    handlers = {
+        "generate": run_generate,
+        "project": run_project,
+        "compare": run_compare,
+        "classify": run_classify,
+        "check": run_check,
+        "models": run_models,
+    }
+    return handlers[options.command](options)
+
+
+def run_generate(options: argparse.Namespace) -> int:
+    if options.xray is not None and options.xray.is_dir():
+        return _generate_batch(options)
+    loaded = load_models(options.model, options.device)
+    result = _generate_one(options.network_input or options.xray, options.output, loaded, options)
+    _print_result(result, options.json)
+    return 0
+
+
+def _generate_batch(options: argparse.Namespace) -> int:
+    """Every file of a folder, each into a folder of its own; returns the exit code of the last file that failed, else 0."""
+    files = sorted(path for path in options.xray.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise UnsuitableInput(f"{options.xray} holds no files; give a radiograph or a folder of them.")
+    loaded = load_models(options.model, options.device)
+    exit_code = 0
+    for number, (path, folder) in enumerate(zip(files, _folders(files), strict=True), start=1):
+        print(f"[{number}/{len(files)}] {path.name}", file=sys.stderr, flush=True)
+        try:
+            result = _generate_one(path, options.output / folder, loaded, options)
+        except XrayToCTError as error:
+            exit_code = error.exit_code
+            print(error, file=sys.stderr)
+            if options.json:
+                print(json.dumps({"input": str(path), "error": str(error), "exit_code": error.exit_code}), flush=True)
+        else:
+            _print_result(result, options.json)
+    return exit_code
+
+
+def _folders(files: list[Path]) -> list[str]:
+    """A folder's name for each file: its stem, or its whole name where two files share a stem."""
+    stems = [path.stem for path in files]
+    return [path.name if stems.count(path.stem) > 1 else path.stem for path in files]
+
+
+def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.Namespace) -> dict[str, Any]:
+    prediction = generate(
+        source,
+        loaded,
+        is_network_input=options.network_input is not None,
+        view=options.view,
+        invert=options.invert,
+        refine_steps=options.refine,
+        progress=_progress_on_terminal,
+    )
+    outputs, seconds = write_outputs(prediction, folder, options.formats)
+    return summary(prediction, outputs, seconds)
+
+
+def _progress_on_terminal(stage: str, fraction: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{stage:10s} {fraction:4.0%} ", end="", file=sys.stderr, flush=True)
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result), flush=True)
+        return
+    if sys.stderr.isatty():
+        print("\r", end="", file=sys.stderr)
+    print(f"{result['input']}  (model {result['model']['name']}, {result['device']})   {SYNTHETIC_NOTICE}")
+    for name, path in result["outputs"].items():
+        print(f"  {name:12s}{path}")
+    print("  " + "  ".join(f"{name} {value:.3f}" for name, value in result["comparison"].items()))
+    if result["classes"]:
+        print("  " + "  ".join(f"{name} {value:.2f}" for name, value in result["classes"].items()))
+    failed = [check for check in result["checks"] if not check["passed"]]
+    print(f"  {len(result['checks']) - len(failed)} of {len(result['checks'])} checks passed")
+    for check in failed:
+        print(f"  ! {check['message']}")
+    for warning in result["warnings"]:
+        print(f"  ! {warning}")
+    print("  seconds: " + ", ".join(f"{stage} {value:.2f}" for stage, value in result["seconds"].items()))
+
+
+def run_project(options: argparse.Namespace) -> int:
+    image = sitk.DICOMOrient(read_ct(options.ct), "LPS")
+    hu = torch.from_numpy(np.ascontiguousarray(lps_to_network(sitk.GetArrayFromImage(image)))).float()[None, None]
+    depth_mm, height_mm, width_mm = (
+        count * step for count, step in zip(hu.shape[2:], [image.GetSpacing()[i] for i in (1, 2, 0)], strict=True)
+    )
+    if options.kind == "mean":
+        picture = mean_projections(network_from_hu(hu))[1]
+        size_mm = (height_mm, width_mm)
+    else:
+        size_mm = tuple(options.size_mm or (500.0, 500.0))
+        try:
+            geometry = Geometry(
+                source_to_axis_mm=options.sad or 541.0,
+                source_to_detector_mm=options.sid or 949.0,
+                detector_mm=size_mm,
+                detector_pixels=tuple(options.pixels or (PIXELS, PIXELS)),
+                volume_mm=(depth_mm, height_mm, width_mm),
+            )
+        except ValueError as error:
+            raise UnsuitableInput(f"{options.ct} cannot be projected: {error}; choose other distances.") from error
+        picture = cone_beam_projection(attenuation_from_hu(hu), geometry)
+    _write_projection(picture[0, 0].numpy(), size_mm, options.output)
+    print(options.output)
+    return 0
+
+
+def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
+    """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
+    name = path.name.lower()
+    if name.endswith(".png"):
+        scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
+        write_png(path, np.rint(255 * scaled).astype(np.uint8))
+    elif name.endswith(".npy"):
+        with replacing(path, ".npy") as temporary:
+            np.save(temporary, picture)
+    elif suffix := next((end for end in (".nii.gz", ".nrrd", ".mha") if name.endswith(end)), None):
+        spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
+        with replacing(path, suffix) as temporary:
+            sitk.WriteImage(radiograph_image(picture, spacing, 0.0), str(temporary), useCompression=True)
+    else:
+        raise UnsuitableInput(f"{path} has no ending that can be written; use .png, .npy, .nrrd, .nii.gz or .mha.")
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    radiograph = read_radiograph(options.xray)
+    image = network_input(radiograph, PIXELS)
+    volume, side_mm = _cube(options.ct)
+    geometry = scaled_geometry(Geometry(), side_mm, radiograph.view)
+    projection = project(volume, geometry)
+    result = compare(image, projection)
+    pixel_mm = geometry.field_at_isocentre_mm[0] / PIXELS
+    scores = {"ssim": result.ssim, "ncc": result.ncc, "rmse": result.rmse}
+    scores["band_passed_ncc"] = band_passed_ncc(image, projection, pixel_mm)
+    if options.output:
+        write_png(options.output, side_by_side(image, result.matched, result.difference))
+    print(
+        json.dumps(scores) if options.json else "\n".join(f"{name:16s}{value:8.3f}" for name, value in scores.items())
+    )
+    return 0
+
+
+def run_classify(options: argparse.Namespace) -> int:
+    device = choose_device(options.device)
+    classifier = models.load_classifier(models.default_model("ct_classifier"), device)
+    classes = class_probabilities(classifier, _cube(options.ct)[0], device)
+    if options.json:
+        print(json.dumps({"classes": classes, "warnings": [TB_NOTICE]}))
+    else:
+        print("\n".join(f"{name:10s}{value:6.2f}" for name, value in classes.items()))
+        print(TB_NOTICE, file=sys.stderr)
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    volume, side_mm = _cube(options.ct)
+    checks = check_volume(volume, (side_mm,) * 3)
+    if options.json:
+        print(json.dumps({"checks": [asdict(check) for check in checks]}))
+    else:
+        print("\n".join(f"{'pass' if check.passed else 'FAIL'}  {check.name:24s}{check.message}" for check in checks))
+    return 0
+
+
+def _cube(path: Path) -> tuple[np.ndarray, float]:
+    """Network values (PIXELS,) * 3 of a CT file, and the side of that cube in mm."""
+    image = read_ct(path)
+    side_mm = max(count * step for count, step in zip(image.GetSize(), image.GetSpacing(), strict=True))
+    return network_from_ct(image, PIXELS, side_mm), side_mm
+
+
+def run_models(options: argparse.Namespace) -> int:
+    if options.action == "list":
+        _list_models(options.json)
+    elif options.action == "import":
+        references = [torch.from_numpy(_cube(path)[0])[None, None] for path in options.ct]
+        info = import_checkpoint(options.checkpoint, None, options.name, options.force, references or None)
+        print(info.path)
+    else:
+        info = models.find(options.model)
+        if options.action == "verify":
+            models.verify(info)
+            print(f"{info.path} is intact ({info.sha256})")
+        else:
+            print(models.describe(info))
+            print(info.card or "")
+    return 0
+
+
+def _list_models(as_json: bool) -> None:
+    found, problems = models.scan_models()
+    if as_json:
+        print(json.dumps([{"name": m.name, "kind": m.kind, "path": str(m.path), "sha256": m.sha256} for m in found]))
+    else:
+        for info in found:
+            print(f"{info.name:28s}{info.kind:16s}{info.path}")
+    for problem in problems:
+        print(problem, file=sys.stderr)

@@ -1,0 +1,209 @@
+"""Writing a prediction: every file whole, or none of them."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from XrayToCTLib import __version__
+from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
+from XrayToCTLib.pictures import (
+    gray_picture,
+    png_bytes,
+    side_by_side,
+    slice_grid,
+    slice_picture,
+    write_png,
+)
+from XrayToCTLib.pipeline import Prediction
+from XrayToCTLib.report import Report, write_report
+from XrayToCTLib.volume import ct_from_network, radiograph_image, write_nifti, write_nrrd
+
+PLANES = ("axial", "coronal", "sagittal")
+CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
+
+
+def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) -> tuple[dict[str, str], float]:
+    """Writes ``prediction`` to ``folder`` in ``formats`` (see the command line), always with the projection and a report.
+
+    Everything is written to a folder beside it first and then moved; what lies there from before under the same names is
+    replaced.
+
+    Returns:
+        Path by output (``ct`` is the first volume format asked for), and the seconds it took.
+
+    Raises:
+        UnsuitableInput: the folder cannot be written, or its ``dicom`` subfolder holds files of someone else.
+    """
+    started = time.perf_counter()
+    try:
+        if "dicom" in formats:
+            check_replaceable((folder / CT_NAMES["dicom"]).absolute())
+        existed = folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".xraytoct-", dir=folder) as staging:
+                new = Path(staging) / "new"
+                new.mkdir()
+                names = _write_all(prediction, new, formats, started)
+                for item in new.iterdir():
+                    _move(item, folder / item.name, Path(staging))
+        except BaseException:
+            if not existed:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise UnsuitableInput(
+            f"{folder} cannot be written ({error.strerror}); choose another output folder."
+        ) from error
+    outputs = {key: str(folder / name) for key, name in names.items()}
+    first = next((form for form in formats if form in CT_NAMES), None)
+    if first is not None:
+        outputs = {"ct": str(folder / CT_NAMES[first]), **outputs}
+    return outputs, time.perf_counter() - started
+
+
+def _move(item: Path, target: Path, staging: Path) -> None:
+    if target.is_dir():  # a folder cannot be replaced in one step
+        target.rename(staging / f"old-{target.name}")
+    os.replace(item, target)
+
+
+def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], started: float) -> dict[str, str]:
+    """Writes to ``folder`` and returns the file's name by output."""
+    names: dict[str, str] = {}
+    provenance = _provenance(prediction)
+    marks = provenance.marks()
+    ct = ct_from_network(prediction.volume, prediction.geometry.volume_mm)
+    if "nrrd" in formats:
+        write_nrrd(ct, folder / CT_NAMES["nrrd"], marks)
+    if "nifti" in formats:
+        write_nifti(ct, folder / CT_NAMES["nifti"], marks)
+    if "dicom" in formats:
+        write_dicom_series(
+            ct,
+            folder / CT_NAMES["dicom"],
+            header=None if prediction.radiograph is None else prediction.radiograph.header,
+            model_name=provenance.model_name,
+            model_sha256=provenance.model_sha256,
+            model_version=provenance.model_version,
+            derivation=provenance.derivation,
+        )
+    if "npy" in formats:
+        np.save(folder / CT_NAMES["npy"], prediction.output)
+    if "mrb" in formats:
+        _write_scene(prediction, ct, marks, folder / CT_NAMES["mrb"])
+    names |= {form: name for form, name in CT_NAMES.items() if form in formats}
+
+    compared = side_by_side(prediction.network_input, prediction.comparison.matched, prediction.comparison.difference)
+    slices = slice_grid(prediction.volume, prediction.geometry.volume_mm)
+    write_png(folder / "projection.png", gray_picture(prediction.projection))
+    names["projection"] = "projection.png"
+    if "png" in formats:
+        write_png(folder / "xray.png", gray_picture(prediction.network_input), synthetic=False)
+        write_png(folder / "comparison.png", compared)
+        write_png(folder / "slices.png", slices)
+        names |= {"xray": "xray.png", "comparison": "comparison.png", "slices": "slices.png"}
+        for plane in PLANES:
+            write_png(folder / f"{plane}.png", slice_picture(prediction.volume, plane))
+            names[plane] = f"{plane}.png"
+    pictures = [
+        ("X-ray, projection of the generated CT, and their difference", "X-ray beside projection", png_bytes(compared)),
+        ("Generated CT, lung window", "axial, coronal and sagittal slices", png_bytes(slices)),
+    ]
+    names["report"] = "report.html"
+    write_report(folder / "report.html", _report(prediction, pictures, names, time.perf_counter() - started))
+    return names
+
+
+def _provenance(prediction: Prediction) -> Provenance:
+    model = prediction.model
+    return Provenance(
+        model_name=model.name,
+        model_version=__version__,
+        model_sha256=model.sha256,
+        derivation=f"Predicted from one chest X-ray by XrayToCT {__version__}, model {model.name} ({model.sha256}).",
+    )
+
+
+def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
+    """The MRML scene; the X-ray and the projection lie in front of the patient, as large as in the middle of the patient."""
+    from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
+
+    geometry = prediction.geometry
+    rows, columns = prediction.network_input.shape
+    height_mm, width_mm = geometry.field_at_isocentre_mm
+    side = 1 if geometry.view == "AP" else -1  # LPS: the detector is anterior for PA
+
+    def plane(picture: np.ndarray) -> sitk.Image:
+        return radiograph_image(picture, (height_mm / rows, width_mm / columns), side * geometry.volume_mm[0] / 2)
+
+    table = [("input", prediction.source.name), ("model", prediction.model.name)]
+    table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
+    table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
+    table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
+    content = SceneContent(
+        radiograph_image=plane(prediction.network_input),
+        ct=ct,
+        projection=plane(prediction.comparison.matched),
+        difference=plane(prediction.comparison.difference),
+        table=table,
+        attributes=marks,
+        name=prediction.source.stem,
+    )
+    write_mrb(build_scene(content), path)
+
+
+def _scores(prediction: Prediction) -> dict[str, float]:
+    comparison = prediction.comparison
+    return {"ssim": comparison.ssim, "ncc": comparison.ncc, "rmse": comparison.rmse}
+
+
+def _model(prediction: Prediction) -> dict[str, Any]:
+    return {"name": prediction.model.name, "sha256": prediction.model.sha256, "config": prediction.model.config}
+
+
+def _report(prediction: Prediction, pictures: list, names: dict[str, str], write_seconds: float) -> Report:
+    return Report(
+        input_name=prediction.source.name,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        software_version=__version__,
+        model=_model(prediction),
+        model_card_summary=str(prediction.model.metadata.get("summary", "")),
+        device=prediction.device,
+        view=prediction.geometry.view,
+        side_mm=prediction.geometry.volume_mm,
+        comparison=_scores(prediction),
+        classes=prediction.classes or {},
+        checks=[asdict(check) for check in prediction.checks],
+        warnings=list(prediction.warnings),
+        seconds={**prediction.seconds, "write": write_seconds},
+        outputs=names,
+        pictures=pictures,
+    )
+
+
+def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: float) -> dict[str, Any]:
+    """The JSON object of ``generate --json``; its keys are a contract."""
+    return {
+        "input": str(prediction.source),
+        "notice": SYNTHETIC_NOTICE,
+        "model": _model(prediction),
+        "device": prediction.device,
+        "seconds": {**prediction.seconds, "write": write_seconds},
+        "outputs": outputs,
+        "comparison": _scores(prediction),
+        "classes": prediction.classes or {},
+        "checks": [asdict(check) for check in prediction.checks],
+        "warnings": list(prediction.warnings),
+    }

@@ -1,0 +1,227 @@
+"""The one way through: radiograph -> generator -> volume -> projection -> comparison, classifier and checks.
+
+The command line, the Slicer module, batch mode and the tests all go through :func:`generate`.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from XrayToCTLib.classifier import CTClassifier, classify
+from XrayToCTLib.comparison import Comparison, compare
+from XrayToCTLib.devices import choose_device, device_failures
+from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
+from XrayToCTLib.generator import Generator
+from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator
+from XrayToCTLib.physical_size import volume_side_mm
+from XrayToCTLib.plausibility import Check, check_volume
+from XrayToCTLib.projection import Geometry, radiograph_from_ct
+from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
+from XrayToCTLib.refinement import refine
+
+TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The networks of a run, loaded once. ``classifier`` is None where none is installed."""
+
+    generator: Generator
+    generator_info: ModelInfo
+    classifier: CTClassifier | None
+    classifier_info: ModelInfo | None
+    device: torch.device
+    may_fall_back: bool  # to the CPU, where the device was not asked for by name
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry that the generator was trained on; X2CT's where the model does not say."""
+        size = self.generator.config.size
+        return self.generator_info.geometry or Geometry(detector_pixels=(size, size))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Everything that one radiograph leads to.
+
+    Attributes:
+        source: the file. radiograph: None where the network's input was given directly.
+        network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: the same, clamped to [0, 1].
+        geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
+        projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
+        classes: probability by class, None without a classifier.
+        seconds: by stage.
+    """
+
+    source: Path
+    radiograph: Radiograph | None
+    network_input: np.ndarray
+    model: ModelInfo
+    device: str
+    geometry: Geometry
+    size_is_nominal: bool
+    output: np.ndarray
+    volume: np.ndarray
+    projection: np.ndarray
+    comparison: Comparison
+    classes: dict[str, float] | None
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def load_models(model: str | None = None, device: str = "auto") -> Models:
+    """The generator ``model`` (a name or a file; None: the shipped one) and the shipped classifier.
+
+    Raises:
+        ModelError: a model is missing or damaged. DeviceError: the device is missing or failed.
+    """
+    chosen = choose_device(device)
+    info = find(model, "generator") if model else default_model("generator")
+    classifier_info = default_model("ct_classifier")
+    with device_failures(chosen):
+        generator = load_generator(info, chosen)
+        classifier = load_classifier(classifier_info, chosen)
+    return Models(generator, info, classifier, classifier_info, chosen, may_fall_back=device == "auto")
+
+
+def generate(
+    source: Path,
+    models: Models,
+    *,
+    is_network_input: bool = False,
+    view: str | None = None,
+    invert: str = "auto",
+    refine_steps: int = 0,
+    progress: Progress = lambda stage, fraction: None,
+) -> Prediction:
+    """Predicts the CT volume of one radiograph, and everything that helps to judge it.
+
+    Args:
+        source: a radiograph, or with ``is_network_input`` an ``.npy`` file (S, S) that goes to the network as it is.
+        view, invert: see :func:`XrayToCTLib.radiograph.read_radiograph`.
+        refine_steps: steps of shape induction on this radiograph; 0 is none.
+        progress: called with the stage and the fraction of the whole done; may raise to cancel.
+
+    Raises:
+        UnsuitableInput, DeviceError: see the classes.
+    """
+    try:
+        return _generate(source, models, is_network_input, view, invert, refine_steps, progress)
+    except DeviceError as error:
+        if models.device.type == "cpu" or not models.may_fall_back:
+            raise
+        slower = replace(models, generator=models.generator.cpu(), device=torch.device("cpu"))
+        if models.classifier is not None:
+            slower = replace(slower, classifier=models.classifier.cpu())
+        prediction = _generate(source, slower, is_network_input, view, invert, refine_steps, progress)
+        return replace(prediction, warnings=(*prediction.warnings, f"{error} The CPU was used instead."))
+
+
+def _generate(
+    source: Path,
+    models: Models,
+    is_network_input: bool,
+    view: str | None,
+    invert: str,
+    refine_steps: int,
+    progress: Progress,
+) -> Prediction:
+    seconds: dict[str, float] = {}
+    size = models.generator.config.size
+
+    @contextmanager
+    def stage(name: str, fraction: float):
+        progress(name, fraction)
+        started = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - started
+
+    with stage("read", 0.0):
+        radiograph = None if is_network_input else read_radiograph(source, view=view, invert=invert)
+        image = read_network_input(source, size) if radiograph is None else network_input(radiograph, size)
+        patient = volume_side_mm(radiograph, models.geometry)
+    geometry = scaled_geometry(models.geometry, patient.side_mm, radiograph.view if radiograph else view or "PA")
+    warnings = list(radiograph.warnings if radiograph else ()) + list(patient.warnings)
+
+    with stage("generate", 0.1), device_failures(models.device):
+        batch = torch.from_numpy(image)[None, None].to(models.device)
+        if refine_steps:
+            refined = refine(
+                models.generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.6 * part)
+            )
+            result = refined.volume
+            if not refined.accepted:
+                warnings.append("Refinement did not bring the projection closer to the X-ray and was discarded.")
+        else:
+            with torch.inference_mode():
+                result = models.generator(batch)
+        output = result[0, 0].float().cpu().numpy()
+    volume = output.clip(0, 1)
+    if not np.isfinite(output).all():
+        raise ModelError("The model gave values that are not numbers; choose another model or run it on the CPU.")
+
+    with stage("project", 0.7):
+        projection = project(volume, geometry)
+        comparison = compare(image, projection)
+    with stage("classify", 0.75):
+        classes = None if models.classifier is None else class_probabilities(models.classifier, volume, models.device)
+    with stage("check", 0.85):
+        checks = check_volume(volume, geometry.volume_mm)
+    if classes is not None:
+        warnings.append(TB_NOTICE)
+    return Prediction(
+        source, radiograph, image, models.generator_info, str(models.device), geometry, patient.is_nominal, output, volume,
+        projection, comparison, classes, checks, tuple(warnings), seconds,
+    )  # fmt: skip
+
+
+def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], on the grey scale of a network's input."""
+    line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
+    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
+
+
+def class_probabilities(classifier: CTClassifier, volume: np.ndarray, device: torch.device) -> dict[str, float]:
+    """Probability of each class for network values (D, H, W)."""
+    with device_failures(device):
+        scores = classify(classifier, torch.from_numpy(volume)[None, None].to(device))[0].tolist()
+    return dict(zip(classifier.config.classes, scores, strict=True))
+
+
+def scaled_geometry(geometry: Geometry, side_mm: float, view: str) -> Geometry:
+    """The model's geometry, all lengths in proportion, for a volume of ``side_mm``: the projection stays the same."""
+    factor = side_mm / max(geometry.volume_mm)
+    return Geometry(
+        source_to_axis_mm=geometry.source_to_axis_mm * factor,
+        source_to_detector_mm=geometry.source_to_detector_mm * factor,
+        detector_mm=(geometry.detector_mm[0] * factor, geometry.detector_mm[1] * factor),
+        detector_pixels=geometry.detector_pixels,
+        volume_mm=tuple(side * factor for side in geometry.volume_mm),  # type: ignore[arg-type]
+        view=view,
+    )
+
+
+def read_network_input(path: Path, size: int) -> np.ndarray:
+    """A network input saved with NumPy: (size, size), also with axes of length one in front; float32.
+
+    Raises:
+        UnsuitableInput: the file is not such an array.
+    """
+    remedy = f"give a NumPy file (.npy) of {size} x {size} numbers"
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UnsuitableInput(f"{path} cannot be read as a network input; {remedy}.") from error
+    if not isinstance(array, np.ndarray) or array.shape[-2:] != (size, size) or array.size != size * size:
+        raise UnsuitableInput(f"{path} is not one network input; {remedy}.")
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise UnsuitableInput(f"{path} holds values that are not finite numbers; {remedy}.")
+    return np.array(array, np.float32).reshape(size, size)

@@ -1,0 +1,146 @@
+"""Network volumes and CT images: from one to the other, and to NRRD and NIfTI files."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from XrayToCTLib.ct_reading import read_ct
+from XrayToCTLib.errors import ModelError
+from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.orientation import lps_to_network, network_to_lps, radiograph_direction, spacing_of_network
+from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
+
+__all__ = [
+    "ct_from_network",
+    "network_from_ct",
+    "radiograph_image",
+    "read_ct",
+    "write_nifti",
+    "write_nrrd",
+]
+
+_NIFTI_DESCRIPTION_LENGTH = 79
+
+
+def ct_from_network(volume: np.ndarray, side_mm: float | Sequence[float]) -> sitk.Image:
+    """The CT image of a network volume.
+
+    Args:
+        volume: (D, H, W), clamped to [0, 1].
+        side_mm: length of the volume's sides in mm: one for a cube, or (D, H, W). Voxels come out cubic.
+
+    Returns:
+        int16 HU = round(2500 v - 1024), identity direction in LPS, the volume's centre at the origin of space.
+
+    Raises:
+        ModelError: values that are not numbers.
+        ValueError: not three dimensions, or voxels that would not be cubes.
+    """
+    volume = np.asarray(volume)
+    if volume.ndim != 3:
+        raise ValueError(f"a volume must be (D, H, W), not {volume.shape}")
+    sides = tuple(side_mm) if isinstance(side_mm, Sequence) else (side_mm,) * 3
+    spacing = spacing_of_network(sides, volume.shape)
+    if not 0 < min(spacing) <= max(spacing) <= min(spacing) * (1 + 1e-6):
+        raise ValueError(f"a volume of {volume.shape} voxels and {sides} mm would not have cubic voxels")
+    if not np.isfinite(volume).all():
+        raise ModelError("The model gave values that are not numbers; choose another model or run it on the CPU.")
+    hu = np.rint(np.clip(volume, 0, 1).astype(np.float32) * HU_RANGE - HU_OFFSET).astype(np.int16)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(network_to_lps(hu)))
+    image.SetSpacing(spacing)
+    image.SetOrigin([-(size - 1) / 2 * step for size, step in zip(image.GetSize(), spacing, strict=True)])
+    return image
+
+
+def network_from_ct(image: sitk.Image, size: int, side_mm: float | None = None) -> np.ndarray:
+    """The network volume of a CT: a cube around the CT's centre, aligned with the patient's axes.
+
+    Args:
+        image: HU, three dimensions, any direction and spacing.
+        size: voxels along each side.
+        side_mm: length of the cube's sides; None takes the CT's longest side.
+
+    Returns:
+        (size, size, size) float32 (D, H, W) in [0, 1]: clip(HU + 1024, 0, 2500) / 2500, zero (air) outside the CT.
+        Where voxels grow, a Gaussian prevents aliasing: its width makes the resolution that of the larger voxel, as in
+        Cardoso et al., Scale factor point spread function matching, MICCAI 2015, equation 3.
+    """
+    image = sitk.DICOMOrient(image, "LPS")
+    extents = [count * step for count, step in zip(image.GetSize(), image.GetSpacing(), strict=True)]
+    side = max(extents) if side_mm is None else float(side_mm)
+    step = side / size
+    image = _shift_scale(sitk.Clamp(image, sitk.sitkFloat32, -HU_OFFSET, HU_RANGE - HU_OFFSET))
+    for axis, fine in enumerate(image.GetSpacing()):
+        if step > fine and image.GetSize()[axis] >= 4:  # the recursive filter needs four voxels
+            sigma = math.sqrt(step**2 - fine**2) / (2 * math.sqrt(2 * math.log(2)))
+            image = sitk.RecursiveGaussian(image, sigma=sigma, direction=axis)
+    centre = image.TransformContinuousIndexToPhysicalPoint([(count - 1) / 2 for count in image.GetSize()])
+    origin = [middle - (size - 1) / 2 * step for middle in centre]
+    grid = ([size] * 3, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, origin, [step] * 3)
+    cube = sitk.Resample(image, *grid, np.eye(3).ravel().tolist(), 0.0, sitk.sitkFloat32)
+    return np.ascontiguousarray(np.clip(lps_to_network(sitk.GetArrayFromImage(cube)), 0, 1))
+
+
+def radiograph_image(pixels: np.ndarray, spacing_mm: tuple[float, float], position_y_mm: float) -> sitk.Image:
+    """A picture as displayed, (H, W), as a coronal plane in space: (1, H, W) with its centre at x = z = 0.
+
+    Args:
+        pixels: row 0 superior, column 0 the patient's right; becomes float32.
+        spacing_mm: (row, column) spacing in the plane where it is shown.
+        position_y_mm: where the plane lies, in LPS: positive is posterior to the volume's centre.
+    """
+    rows, columns = pixels.shape
+    image = sitk.GetImageFromArray(np.ascontiguousarray(pixels, dtype=np.float32)[None])
+    image.SetSpacing([spacing_mm[1], spacing_mm[0], 1.0])
+    image.SetDirection(radiograph_direction())
+    centre = image.TransformContinuousIndexToPhysicalPoint([(columns - 1) / 2, (rows - 1) / 2, 0.0])
+    image.SetOrigin([-centre[0], position_y_mm, -centre[2]])
+    return image
+
+
+def write_nrrd(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:
+    """Write a compressed NRRD file at once or not at all, with ``marks`` as key/value pairs of its header."""
+    _write(image, Path(path), ".nrrd", marks)
+
+
+def write_nifti(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:
+    """Write a compressed NIfTI file (*.nii.gz) at once or not at all.
+
+    The format has no key/value pairs: its description (79 characters) carries the notice and as many of the values of
+    ``marks`` as fit.
+    """
+    words = [SYNTHETIC_NOTICE, *(value for value in marks.values() if value != SYNTHETIC_NOTICE)]
+    description = "; ".join(words).encode("ascii", "replace")[:_NIFTI_DESCRIPTION_LENGTH].decode()
+    _write(image, Path(path), ".nii.gz", {"ITK_FileNotes": description, "aux_file": "XrayToCT"})
+
+
+def _shift_scale(image: sitk.Image) -> sitk.Image:
+    return sitk.ShiftScale(image, shift=HU_OFFSET, scale=1 / HU_RANGE)
+
+
+def _write(image: sitk.Image, path: Path, suffix: str, metadata: Mapping[str, str]) -> None:
+    marked = sitk.Image(image)
+    for key in marked.GetMetaDataKeys():
+        marked.EraseMetaData(key)  # a source file's own header must not stay beside ours
+    for key, value in metadata.items():
+        marked.SetMetaData(key, " ".join(value.split()))
+    with replacing(path, suffix) as temporary:
+        sitk.WriteImage(marked, str(temporary), useCompression=True)
+
+
+@contextmanager
+def replacing(path: Path, suffix: str) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".xraytoct-", dir=path.parent) as folder:
+        temporary = Path(folder) / f"new{suffix}"
+        yield temporary
+        os.replace(temporary, path)
