@@ -60,8 +60,11 @@ def write_volumes(cohort: Cohort, generator: nn.Module, geometry: Geometry, fold
 
 
 def fit_classifier(cohort: Cohort, volumes: Path, run: Path, fit: ClassifierFit) -> Path:
-    """Trains on the volumes of :func:`write_volumes`, resuming from ``run``, and returns the path of the checkpoint of the
-    epoch with the best validation accuracy on generated volumes."""
+    """Trains on the volumes of :func:`write_volumes`, resuming from ``run``.
+
+    Returns:
+        Path of the checkpoint of the epoch with the best validation accuracy on generated volumes.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(fit.seed)
     model = CTClassifier(CLASSIFIERS[fit.classifier])

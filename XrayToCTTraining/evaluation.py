@@ -21,7 +21,7 @@ Scores = dict[str, float]
 def evaluate_with_baseline(generator: nn.Module, cohort: Cohort, split: str, geometry: Geometry) -> dict[str, Scores]:
     """Mean reconstruction metrics of a split, of the generator and of predicting the mean training volume every time.
 
-    The radiographs are clean projections. Also by source of the anatomy, since warps of one real CT are not new patients.
+    The radiographs are clean projections. Also by source of the anatomy: warps of one real CT are not new patients.
     """
     cases = cohort.of_split(split)
     mean = mean_training_volume(cohort)

@@ -16,16 +16,18 @@ from XrayToCTTraining.evaluation import evaluate_on_ct, evaluate_with_baseline
 
 GENERATOR_NAME, CLASSIFIER_NAME = "compact", "ct-classifier"
 
-GENERATOR_LIMITS = """- Trained on simulated chests and on warps of a single real CT, on clean and randomly degraded projections. It has never seen
-  a real radiograph in training, and no real patient's CT beside the one that was warped.
-- Depth is guessed from what such chests have in common. Vessels, fissures and small lesions are blurred or missing; ribs
-  may lie in the wrong depth. A finding that is absent from the volume may well be present in the patient.
+GENERATOR_LIMITS = """\
+- Trained on simulated chests and on warps of a single real CT, on clean and randomly degraded projections. It has never
+  seen a real radiograph in training, and no real patient's CT beside the one that was warped.
+- Depth is guessed from what such chests have in common. Vessels, fissures and small lesions are blurred or missing;
+  ribs may lie in the wrong depth. A finding that is absent from the volume may well be present in the patient.
 - Frontal chests of adults only. Children, lateral views, other body parts give meaningless volumes.
 - No shape induction on real radiographs yet."""
 
-CLASSIFIER_LIMITS = """- The TB class was learned from simulated lesions only and was never validated on patients. The sick class too is simulated.
-- Trained on the same simulated patients as the generator (same split). Figures are on simulated patients: they say nothing
-  about patients in a clinic.
+CLASSIFIER_LIMITS = """\
+- The TB class was learned from simulated lesions only and was never validated on patients. So was the sick class.
+- Trained on the same simulated patients as the generator (same split). Figures are on simulated patients: they say
+  nothing about patients in a clinic.
 - A generated volume does not hold more than its radiograph; small lesions do not survive generation."""
 
 
@@ -37,7 +39,7 @@ def export_weights(
     real_ct: Path | None,
     out: Path,
 ) -> list[Path]:
-    """Evaluates both networks on the test split and writes ``<name>.safetensors`` and ``<name>.md`` for each to ``out``.
+    """Evaluates both networks on the test split and writes ``<name>.safetensors`` and ``<name>.md`` of each.
 
     Args:
         generator, classifier: as :mod:`commands` reads them from their runs.
@@ -81,7 +83,7 @@ def export_weights(
 
 
 def _save(
-    out: Path, name: str, network, kind: str, config, geometry: Geometry, metadata: dict, card: str
+    out: Path, name: str, network: nn.Module, kind: str, config: Any, geometry: Geometry, metadata: dict, card: str
 ) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     info = save_model(out / f"{name}.safetensors", network, kind, config, geometry, metadata)
@@ -92,9 +94,8 @@ def _save(
 
 def _card(title: str, limits: str, data: str, fit: dict[str, Any], heading: str, metrics: dict[str, dict]) -> str:
     names = list(next(iter(metrics.values())))
-    rows = "\n".join(
-        f"| {row} | " + " | ".join(f"{values[n]:.3f}" for n in names) + " |" for row, values in metrics.items()
-    )
+    cells = {row: " | ".join(f"{values[name]:.3f}" for name in names) for row, values in metrics.items()}
+    rows = "\n".join(f"| {row} | {text} |" for row, text in cells.items())
     settings = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in fit.items())
     return f"""# {title}
 
@@ -114,6 +115,7 @@ def _card(title: str, limits: str, data: str, fit: dict[str, Any], heading: str,
 |{"---|" * (len(names) + 1)}
 {rows}
 
-The figures were written by `python -m XrayToCTTraining export`. `psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on
-data that span 2500, mean over slices); `psnr_honest` has the data's own range as its peak: never compare one with the other.
+The figures were written by `python -m XrayToCTTraining export`. `psnr_x2ct` follows X2CT-GAN's published protocol (peak
+4095 on data that span 2500, mean over slices); `psnr_honest` has the data's own range as its peak: never compare one
+with the other.
 """

@@ -27,7 +27,7 @@ def psnr_x2ct(predicted: np.ndarray, truth: np.ndarray) -> float:
 
 
 def ssim(predicted: np.ndarray, truth: np.ndarray, step: int = 1) -> float:
-    """Structural similarity of 2D slices (range [-1, 1], 1 is equal), mean over every ``step``-th slice of the three axes."""
+    """Structural similarity of 2D slices (range [-1, 1], 1 is equal), mean over every ``step``-th slice of 3 axes."""
     scores = [
         structural_similarity(np.take(predicted, i, axis), np.take(truth, i, axis))
         for axis in range(3)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def training_pair(
     return torch.from_numpy(normalise(image))[None, None], network_from_hu(hu)
 
 
-def fit_generator(cohort: Cohort, run: Path, fit: GeneratorFit) -> Path:
+def fit_generator(
+    cohort: Cohort, run: Path, fit: GeneratorFit, after_step: Callable[[int], None] = lambda step: None
+) -> Path:
     """Trains, resuming from ``run`` where a checkpoint lies there, and returns the checkpoint's path.
 
-    Everything random is drawn from (seed, step), so that a killed run ends with the weights of an uninterrupted one.
+    ``after_step`` is called with the number of steps done, and may raise to stop. Everything random is drawn from
+    (seed, step), so that a killed run ends with the weights of an uninterrupted one.
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(fit.seed)
@@ -100,6 +104,7 @@ def fit_generator(cohort: Cohort, run: Path, fit: GeneratorFit) -> Path:
             save_checkpoint(path, {**state, "optimiser": optimiser.state_dict()})
         with (run / "log.jsonl").open("a") as log:
             log.write(json.dumps(record) + "\n")
+        after_step(done)
     return path
 
 

@@ -2,9 +2,9 @@
 
     python Testing/Benchmarks/bench_generator.py [--size 128] [--runs 3]
 
-Each measurement is a process of its own, ours and the plain one in turn, so that peak memory is the system's own account
-of it. Floor, forward at 128: 93.5 GMAC in the plain network, of which connection B's share (14.5 GMAC for its own 3D
-convolution and 14.5 for its half of the first one after it, at full size alone) need not be computed at all.
+Each measurement is a process of its own, ours and the plain one in turn, so that peak memory is the system's own
+account of it. Floor, forward at 128: 93.5 GMAC in the plain network, of which connection B's share (14.5 GMAC for its
+own 3D convolution and 14.5 for its half of the first one after it, at full size alone) need not be computed at all.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The generator written down plainly, layer by layer on whole volumes: the reference for the shipped one's shortcuts."""
+"""The generator written down plainly, layer by layer on whole volumes: the reference for the shortcuts."""
 
 import torch
 import torch.nn.functional as F

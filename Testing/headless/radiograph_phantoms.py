@@ -1,11 +1,16 @@
-"""Drawn chests and DICOM files for the tests of the radiograph reader."""
+"""Drawn chests, DICOM files and the check of a refusal, for the tests of the radiograph reader."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pydicom
+import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.radiograph import read_radiograph
 
 CR_STORAGE = "1.2.840.10008.5.1.4.1.1.1"
 SECONDARY_CAPTURE_STORAGE = "1.2.840.10008.5.1.4.1.1.7"
@@ -66,3 +71,16 @@ def saved(dataset: pydicom.Dataset, path: Path) -> Path:
     """The path, after the data set was written there with preamble and meta header."""
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def refusal(path: Path) -> str:
+    """The message of the refusal, after a check that it is one sentence that names the file and a remedy."""
+    with pytest.raises(UnsuitableInput) as caught:
+        read_radiograph(path)
+    message = str(caught.value)
+    assert path.name in message
+    assert "; " in message
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert not re.search(r"[.!?] +[A-Z]", message)
+    return message

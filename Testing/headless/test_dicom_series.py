@@ -21,6 +21,10 @@ from XrayToCTLib.volume import ct_from_network, network_from_ct
 VOXEL = 5.0
 SHA256 = "0123456789abcdef" * 4
 NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+# Debian's dciodvfy is older than the attribute Synthetic Data, which DICOM has since 2022.
+NEWER_THAN_DCIODVFY = {
+    "Error - Attribute with an even group number is not a recognized standard attribute - (0x0008,0x001c)  ? "
+}
 
 
 def xray_header(**changes: object) -> pydicom.Dataset:
@@ -158,7 +162,9 @@ def test_without_an_xray_in_dicom_the_marks_stay_and_the_study_is_new(tmp_path: 
 def test_pydicom_finds_every_landmark_by_the_headers_alone(tmp_path: Path) -> None:
     ct = ct_from_network(network_from_ct(asymmetric_body(), 64), 320.0)
     slices = write(tmp_path / "series", ct)
-    hu = np.stack([item.pixel_array * int(item.RescaleSlope) + int(item.RescaleIntercept) for item in slices])
+    hu = np.stack(
+        [item.pixel_array.astype(int) * int(item.RescaleSlope) + int(item.RescaleIntercept) for item in slices]
+    )
     np.testing.assert_array_equal(hu[::-1], sitk.GetArrayFromImage(ct))
     positions = np.array([item.ImagePositionPatient for item in slices], float)
     along_row, along_column = np.reshape(slices[0].ImageOrientationPatient, (2, 3)).astype(float)
@@ -234,7 +240,6 @@ def test_a_strangers_header_never_breaks_the_series(tmp_path_factory, text: str,
     header = xray_header()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pydicom.config.settings.reading_validation_mode = pydicom.config.WARN
         header[keyword] = pydicom.DataElement(
             keyword, pydicom.datadict.dictionary_VR(keyword), text, validation_mode=pydicom.config.IGNORE
         )
@@ -263,7 +268,9 @@ def test_dciodvfy_finds_no_error(tmp_path: Path, header, with_header: bool) -> N
         done = subprocess.run([validator, tmp_path / "series" / name], capture_output=True, text=True, timeout=60)
         report = done.stdout + done.stderr
         assert "CTImage" in report
-        assert [line for line in report.splitlines() if line.startswith("Error")] == []
+        assert [
+            line for line in report.splitlines() if line.startswith("Error") and line not in NEWER_THAN_DCIODVFY
+        ] == []
 
 
 def test_the_values_are_set_for_a_lung_window(series) -> None:

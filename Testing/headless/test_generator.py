@@ -28,7 +28,7 @@ def test_the_paper_network_at_64_equals_the_original_in_float64():
     step = int(golden["step"])
     assert np.abs(y[:, :, ::step, ::step, ::step] - golden["y"]).max() < 1e-9
     assert y.mean() == pytest.approx(float(golden["y_mean"]), abs=1e-9)
-    assert y.std() == pytest.approx(float(golden["y_std"]), abs=1e-9)
+    assert y.std(ddof=1) == pytest.approx(float(golden["y_std"]), abs=1e-9)
 
 
 def test_the_paper_network_at_128_equals_the_original_in_float32():
@@ -54,8 +54,8 @@ def test_every_parameter_of_the_original_has_one_of_ours_and_the_reverse():
 @pytest.mark.parametrize(
     "config",
     [
-        GENERATORS["test"],
-        dataclasses.replace(GENERATORS["test"], size=32, head_kernel=5, decoder_blocks=(1, 0, 2)),
+        dataclasses.replace(GENERATORS["test"], size=16),
+        dataclasses.replace(GENERATORS["test"], head_kernel=5, decoder_blocks=(1, 0, 2)),
         dataclasses.replace(GENERATORS["compact"], size=64),
     ],
     ids=["smallest depth", "deeper", "compact"],
@@ -81,7 +81,7 @@ def test_the_shortcuts_change_neither_output_nor_gradients(config: GeneratorConf
 def test_mixed_precision_stays_near_full_precision():
     torch.manual_seed(0)
     model = Generator(GENERATORS["test"]).eval()
-    x = torch.rand(1, 1, 16, 16)
+    x = torch.rand(1, 1, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = model(x).float()
     full = model(x)
@@ -92,8 +92,8 @@ def test_mixed_precision_stays_near_full_precision():
 
 def test_the_norms_use_the_instance_at_test_time_too():
     model = Generator(GENERATORS["test"]).eval()
-    x = torch.rand(1, 1, 16, 16)
-    other = torch.cat([x, torch.rand(1, 1, 16, 16)])
+    x = torch.rand(1, 1, 32, 32)
+    other = torch.cat([x, torch.rand(1, 1, 32, 32)])
     assert torch.allclose(model(x), model(other)[:1], atol=1e-5)
 
 

@@ -1,7 +1,6 @@
 """Radiographs in DICOM: grey scale, orientation, spacing, view, and what is refused."""
 
 import gzip
-import re
 import struct
 import zlib
 from pathlib import Path
@@ -16,7 +15,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
-from radiograph_phantoms import SECONDARY_CAPTURE_STORAGE, as_stored, dicom_of, drawn_chest, saved
+from radiograph_phantoms import SECONDARY_CAPTURE_STORAGE, as_stored, dicom_of, drawn_chest, refusal, saved
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.radiograph import normalise, padded_side_mm, read_radiograph
 
@@ -28,19 +27,6 @@ IN_TMP_PATH = settings(deadline=None, max_examples=25, suppress_health_check=[He
 
 def read(dataset: pydicom.Dataset, tmp_path: Path, **options: str):
     return read_radiograph(saved(dataset, tmp_path / "chest.dcm"), **options)
-
-
-def refusal(path: Path) -> str:
-    """The message of the refusal, after a check that it is one sentence that names the file and a remedy."""
-    with pytest.raises(UnsuitableInput) as caught:
-        read_radiograph(path)
-    message = str(caught.value)
-    assert path.name in message
-    assert "; " in message
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert not re.search(r"[.!?] +[A-Z]", message)
-    return message
 
 
 def test_a_dicom_radiograph_reads_as_displayed(tmp_path):

@@ -1,8 +1,5 @@
 """Radiographs in PNG, JPEG, TIFF, NRRD, NIfTI and MetaImage files."""
 
-import re
-from pathlib import Path
-
 import nibabel
 import numpy as np
 import pytest
@@ -11,26 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from radiograph_phantoms import as_stored, drawn_chest
+from radiograph_phantoms import as_stored, drawn_chest, refusal
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.radiograph import normalise, padded_side_mm, read_radiograph
 
 CHEST = drawn_chest()
 DEEP = as_stored(CHEST, 16)
 SHALLOW = as_stored(CHEST, 8)
-
-
-def refusal(path: Path) -> str:
-    """The message of the refusal, after a check that it is one sentence that names the file and a remedy."""
-    with pytest.raises(UnsuitableInput) as caught:
-        read_radiograph(path)
-    message = str(caught.value)
-    assert path.name in message
-    assert "; " in message
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert not re.search(r"[.!?] +[A-Z]", message)
-    return message
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

@@ -43,7 +43,7 @@ EXAMPLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns 0 done, 3 unsuitable input, 4 model, 5 device, 130 cancelled; exits with 2 on wrong usage."""
+    """Runs one command. Exit codes: 0 done, 2 wrong usage, 3 unsuitable input, 4 model, 5 device, 130 cancelled."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if wrong := _wrong_combination(options):

@@ -60,7 +60,7 @@ def run_generate(options: argparse.Namespace) -> int:
 
 
 def _generate_batch(options: argparse.Namespace) -> int:
-    """Every file of a folder, each into a folder of its own; returns the exit code of the last file that failed, else 0."""
+    """Every file of a folder, each into a folder of its own; returns the exit code of the last failure, else 0."""
     files = sorted(path for path in options.xray.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
         raise UnsuitableInput(f"{options.xray} holds no files; give a radiograph or a folder of them.")

@@ -83,7 +83,7 @@ def distinct_slices(x: DepthRepeated, weight: Tensor) -> Tensor:
 
 
 class _AddDistinctSlices(torch.autograd.Function):
-    """``volume`` (N, C, D, H, W) plus ``slices`` (N, C, 5, H, W), in place: plain slicing would copy the gradient 5 times."""
+    """``volume`` (N, C, D, H, W) plus ``slices`` (N, C, 5, H, W), in place; plain slices copy the gradient each."""
 
     @staticmethod
     def forward(ctx: Any, volume: Tensor, slices: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def device_failures(device: torch.device) -> Iterator[None]:
-    """Raises :class:`DeviceError` for what goes wrong on ``device`` inside the block: memory, driver, missing kernel."""
+    """Raises :class:`DeviceError` for what goes wrong on ``device`` in the block: memory, driver, missing kernel."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage
 
+from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.recorded_image import unsuitable
 
 _ANOTHER = "give the folder of a chest CT series"
@@ -99,8 +99,12 @@ def _headers(path: Path) -> list[tuple[Path, pydicom.Dataset]]:
             continue
         try:
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+            for tag in _TAGS:
+                header.get(tag)  # pydicom decodes a value when it is first asked for
             _check_is_whole(file, header)
-        except (InvalidDicomError, OSError, ValueError, AttributeError, KeyError, EOFError, TypeError) as error:
+        except UnsuitableInput:
+            raise
+        except Exception as error:  # pydicom's errors for broken bytes have no common base
             raise unsuitable(file, "is a damaged DICOM file", "copy or export the series again") from error
         result.append((file, header))
     return result

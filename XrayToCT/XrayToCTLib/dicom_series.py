@@ -158,15 +158,26 @@ def _common(image: sitk.Image, header: pydicom.Dataset | None, provenance: Prove
 def _keep_patient_and_study(common: Dataset, header: Dataset) -> None:
     """A stranger's header: values that break the standard are shortened or left empty, never copied."""
     for keyword, length in _KEPT_TEXT.items():
-        value = _text(str(header.get(keyword) or ""), length)
+        value = _text(_kept_value(header, keyword), length)
         if value or keyword not in _OPTIONAL:
             setattr(common, keyword, value)
     for keyword, pattern in _KEPT_PATTERN.items():
-        value = str(header.get(keyword) or "").strip()
+        value = _kept_value(header, keyword)
         if re.fullmatch(pattern, value) or keyword not in _OPTIONAL:
             setattr(common, keyword, value if re.fullmatch(pattern, value) else "")
-    study = UID(str(header.get("StudyInstanceUID") or ""))
-    common.StudyInstanceUID = study if study.is_valid else generate_uid(prefix=None)
+    common.StudyInstanceUID = _kept_uid(header, "StudyInstanceUID") or generate_uid(prefix=None)
+
+
+def _kept_value(header: Dataset, keyword: str) -> str:
+    try:
+        return str(header.get(keyword) or "").strip()
+    except Exception:  # pydicom decodes late, and its errors for broken bytes have no common base
+        return ""
+
+
+def _kept_uid(header: Dataset, keyword: str) -> UID | None:
+    uid = UID(_kept_value(header, keyword), validation_mode=pydicom.config.IGNORE)
+    return uid if uid.is_valid else None
 
 
 def _mark_as_synthetic(common: Dataset, header: Dataset, provenance: Provenance) -> None:
@@ -186,10 +197,8 @@ def _mark_as_synthetic(common: Dataset, header: Dataset, provenance: Provenance)
     equipment.ContributionDateTime = common.ContentDate + common.ContentTime
     equipment.ContributionDescription = _text(made_by, _DERIVATION_LIMIT)
     common.ContributingEquipmentSequence = [equipment]
-    source_class, source_instance = (
-        UID(str(header.get(keyword) or "")) for keyword in ("SOPClassUID", "SOPInstanceUID")
-    )
-    if source_class.is_valid and source_instance.is_valid:
+    source_class, source_instance = _kept_uid(header, "SOPClassUID"), _kept_uid(header, "SOPInstanceUID")
+    if source_class and source_instance:
         source = Dataset()
         source.ReferencedSOPClassUID = source_class
         source.ReferencedSOPInstanceUID = source_instance

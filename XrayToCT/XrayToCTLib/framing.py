@@ -25,14 +25,16 @@ def content_box(picture: np.ndarray) -> tuple[slice, slice]:
     Returns:
         Slices of rows and columns.
     """
-    step = max(1, -(-max(picture.shape) // _SEARCH_SIDE))
+    step = max(1, min(-(-max(picture.shape) // _SEARCH_SIDE), min(picture.shape) // 32))
     search = picture[::step, ::step]
     top, bottom, left, right = 0, search.shape[0], 0, search.shape[1]
     for _ in range(4):  # a black frame may lie inside a white one
         view = search[top:bottom, left:right]
+        if min(view.shape) < 16:
+            break
         found = [_frame_lines(np.rot90(view, turns)) for turns in range(4)]  # top, right, bottom, left
         cuts = [0 if lines > widest and not found[side - 2][0] else lines for side, (lines, widest) in enumerate(found)]
-        if not any(cuts) or min(view.shape) < 16:
+        if not any(cuts):
             break
         top, right, bottom, left = top + cuts[0], right - cuts[1], bottom - cuts[2], left + cuts[3]
     height, width = picture.shape

@@ -1,7 +1,7 @@
 """The single-view generator of X2CT-GAN (Ying et al., CVPR 2019, section 3.1): a radiograph in, a chest volume out.
 
 2D encoder (dense blocks) -> connection A (fully connected bridge) and connections B (features repeated along depth)
--> 3D decoder. All norms are instance norms without affine parameters and use the statistics of the instance at test time too.
+-> 3D decoder. All norms are instance norms without affine parameters, with the instance's statistics at test time too.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ GENERATORS = {
         head_kernel=3,
     ),
     "test": GeneratorConfig(
-        size=16,
+        size=32,
         stem_channels=8,
         growth=4,
         dense_layers=(1, 1, 1),
@@ -110,7 +110,7 @@ class DenseLayer(nn.Module):
 
 
 class DownStep(nn.Module):
-    """Strided 3x3 convolution, dense layers and, except in the last step, a 1x1 convolution that halves the channels."""
+    """Strided 3x3 convolution, dense layers and, except in the last step, a 1x1 convolution that halves channels."""
 
     def __init__(self, channels: int, layers: int, config: GeneratorConfig, *, last: bool) -> None:
         super().__init__()
@@ -175,8 +175,8 @@ class DecoderLevel(nn.Module):
 
 
 class Generator(nn.Module):
-    """Radiograph (N, 1, S, S) in [0, 1] -> volume (N, 1, S, S, S), at least 0 and unbounded above (clamp it to [0, 1] at
-    test time). Axes of the volume: anterior to posterior, superior to inferior, patient right to left.
+    """Radiograph (N, 1, S, S) in [0, 1] -> volume (N, 1, S, S, S), at least 0 and unbounded above (clamp it to [0, 1]
+    at test time). Axes of the volume: anterior to posterior, superior to inferior, patient right to left.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -218,7 +218,7 @@ class Generator(nn.Module):
 
 
 def original_generator_keys(config: GeneratorConfig) -> dict[str, str]:
-    """Parameter names of the published X2CT checkpoints -> names of :class:`Generator` (running statistics have none)."""
+    """Parameter names of the published X2CT checkpoints -> names of :class:`Generator` (no running statistics)."""
     modules = {"encoder_layer.1": "stem", "base_link.0": "bridge.linear", "decoder_layer.0": "head"}
     steps = len(config.dense_layers)
     for i, layers in enumerate(config.dense_layers):

@@ -83,11 +83,14 @@ def chest_likeness(picture: np.ndarray) -> float:
     much), with an average chest: dark lungs beside a bright mediastinum, bright abdomen, dark air above the shoulders.
 
     Args:
-        picture: (H, W), without frames, at least 8 pixels on either side.
+        picture: (H, W), without frames.
 
     Returns:
-        A number in [-1, 1]; an inverted picture gives exactly the opposite sign. 0 for a constant picture.
+        A number in [-1, 1]; an inverted picture gives exactly the opposite number. 0 for a constant picture and for
+        one of less than 8 pixels on either side.
     """
+    if min(picture.shape) < 8:
+        return 0.0
     cells = [[cell.mean() for cell in np.array_split(band, 8, axis=1)] for band in np.array_split(picture, 8, axis=0)]
     coarse = np.array(cells, dtype=np.float64)
     chest = np.hstack([_CHEST_LEFT_HALF, _CHEST_LEFT_HALF[:, ::-1]])

@@ -34,10 +34,10 @@ CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "o
 
 
 def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) -> tuple[dict[str, str], float]:
-    """Writes ``prediction`` to ``folder`` in ``formats`` (see the command line), always with the projection and a report.
+    """Writes ``prediction`` to ``folder`` in ``formats`` (see the command line), always with projection and report.
 
-    Everything is written to a folder beside it first and then moved; what lies there from before under the same names is
-    replaced.
+    Everything is written to a hidden folder first and then moved; what lies there from before under the same names
+    is replaced.
 
     Returns:
         Path by output (``ct`` is the first volume format asked for), and the seconds it took.
@@ -137,7 +137,7 @@ def _provenance(prediction: Prediction) -> Provenance:
 
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
-    """The MRML scene; the X-ray and the projection lie in front of the patient, as large as in the middle of the patient."""
+    """The MRML scene; X-ray and projection lie on the detector's side, as large as in the middle of the patient."""
     from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
 
     geometry = prediction.geometry

@@ -35,7 +35,7 @@ def straighten_film(picture: np.ndarray, *, certain: bool) -> np.ndarray | None:
 
 
 def _straighten_once(picture: np.ndarray, certain: bool, lowest_surround: float = 0.0) -> np.ndarray | None:
-    step = max(1, -(-max(picture.shape) // _SEARCH_SIDE))
+    step = max(1, min(-(-max(picture.shape) // _SEARCH_SIDE), min(picture.shape) // 16))
     least_even = 0.98 if certain else 0.5
     rim = _ring(picture)
     if np.median(rim) < lowest_surround or np.mean(_alike(rim, np.median(rim), _TOLERANCES[-1])) < least_even:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.radiograph import Radiograph, padded_side_mm
 
-# Where a header gives the detector's pixel spacing but no distances: standard chest acquisitions, with the middle of the
-# chest 150 mm before the detector. (SID / SAD of the usual 1.8 m for PA, and of a bedside film at 1 m for AP.)
+# Where a header gives the detector's pixel spacing but no distances: standard chest acquisitions, with the middle of
+# the chest 150 mm before the detector. (SID / SAD of the usual 1.8 m for PA, and of a bedside film at 1 m for AP.)
 TYPICAL_MAGNIFICATION = {"PA": 1800 / 1650, "AP": 1000 / 850}
 
 
@@ -22,8 +22,8 @@ class VolumeSize:
 def volume_side_mm(radiograph: Radiograph | None, geometry: Geometry) -> VolumeSize:
     """The volume's side for a radiograph (None: only the network's input is known) and the generator's geometry.
 
-    The field that the radiograph shows at the middle of the patient is its pixel spacing divided by the magnification; the
-    volume is larger than that field in the proportion of the training geometry.
+    The field that the radiograph shows at the middle of the patient is its pixel spacing divided by the magnification;
+    the volume is larger than that field in the proportion of the training geometry.
     """
     field = None if radiograph is None else padded_side_mm(radiograph)
     if radiograph is None or field is None:

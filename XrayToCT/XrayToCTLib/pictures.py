@@ -55,7 +55,7 @@ SIDE_LETTERS: Mapping[str, SideLetters] = MappingProxyType(
     }
 )
 
-# The axis of (D, H, W) that a plane cuts, the axes that run down and across, and the letters towards the cut axis's ends.
+# The axis of (D, H, W) that a plane cuts, the axes that run down and across, and the letters at the cut axis's ends.
 _AXES = {"axial": (1, 0, 2, "HF"), "coronal": (0, 1, 2, "AP"), "sagittal": (2, 1, 0, "RL")}
 # The part of the volume's side over which a montage spreads its slices: the outer ones would show skin and air.
 _SPREAD = {"axial": 0.56, "coronal": 0.4, "sagittal": 0.5}
@@ -193,10 +193,11 @@ def with_notice(picture: Picture, notice: str = SYNTHETIC_NOTICE) -> Picture:
     image = _image(picture)
     size = min(28.0, max(12.0, image.width / 48))
     font = ImageFont.load_default(size=size)
-    room = max(image.width, *(math.ceil(font.getlength(word)) + 2 for word in notice.split()))
+    margin = 6  # letters reach a little beyond their nominal length
+    room = max(image.width, *(math.ceil(font.getlength(word)) + margin for word in notice.split()))
     lines: list[str] = []
     for word in notice.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= room - 2:
+        if lines and font.getlength(f"{lines[-1]} {word}") <= room - margin:
             lines[-1] += f" {word}"
         else:
             lines.append(word)

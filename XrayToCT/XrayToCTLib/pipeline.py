@@ -53,7 +53,7 @@ class Prediction:
 
     Attributes:
         source: the file. radiograph: None where the network's input was given directly.
-        network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: the same, clamped to [0, 1].
+        network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: clamped to [0, 1].
         geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
         classes: probability by class, None without a classifier.
@@ -178,13 +178,26 @@ def _generate(
     if classes is not None:
         warnings.append(TB_NOTICE)
     return Prediction(
-        source, radiograph, image, models.generator_info, str(models.device), geometry, patient.is_nominal, output, volume,
-        projection, comparison, classes, checks, tuple(warnings), seconds,
-    )  # fmt: skip
+        source=source,
+        radiograph=radiograph,
+        network_input=image,
+        model=models.generator_info,
+        device=str(models.device),
+        geometry=geometry,
+        size_is_nominal=patient.is_nominal,
+        output=output,
+        volume=volume,
+        projection=projection,
+        comparison=comparison,
+        classes=classes,
+        checks=checks,
+        warnings=tuple(warnings),
+        seconds=seconds,
+    )
 
 
 def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], on the grey scale of a network's input."""
+    """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], normalised as a network's input."""
     line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
     return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
 

@@ -310,7 +310,7 @@ def radiograph_from_ct(network_volume: torch.Tensor, geometry: Geometry, output:
     Args:
         network_volume: (N, 1, D, H, W), clip(HU + 1024, 0, 2500) / 2500.
         geometry: source, detector and physical size of the volume.
-        output: "line" for line integrals (dimensionless, 0 for air, about 7 behind the heart), "exponential" for the
+        output: "line" for line integrals (0 for air, about 5 through an adult spine), "exponential" for the
             absorbed part of the beam, 1 - exp(-p), in [0, 1).
 
     Returns:

@@ -275,9 +275,8 @@ def _numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
         value = dataset.get(keyword)
         if value is None or value == "":
             return []
-        numbers = [
-            float(part) for part in (value if isinstance(value, Sequence | pydicom.multival.MultiValue) else [value])
-        ]
+        parts = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        numbers = [float(part) for part in parts]
     except (TypeError, ValueError, OverflowError):
         return []
     return numbers if np.all(np.isfinite(numbers)) else []

@@ -1,6 +1,7 @@
 """Radiographs in picture files (PNG, JPEG, TIFF) and single-slice medical images (NRRD, NIfTI, MetaImage)."""
 
 import gzip
+import math
 import re
 import tempfile
 import warnings
@@ -27,6 +28,11 @@ from XrayToCTLib.recorded_image import (
 _TIFF_BITS_PER_SAMPLE, _TIFF_PHOTOMETRIC, _EXIF_MAKE = 258, 262, 271
 _TIFF_WHITE_IS_ZERO = 0
 _NIFTI_HEADER_BYTES = 352
+_META_SAMPLE_BYTES = {
+    prefix + name: size
+    for name, size in {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}.items()
+    for prefix in ("", "U")
+}
 _NOT_ONE_PICTURE = "export the one picture that shows the chest from the front"
 
 
@@ -193,7 +199,9 @@ def _check_attached(path: Path, kind: str) -> None:
         if fields.get("CompressedData", "False").lower() == "true":
             expected = int(fields.get("CompressedDataSize", 0))
         else:
-            expected = int(np.prod([int(side) for side in fields["DimSize"].split()], dtype=object))
+            counts = [*fields["DimSize"].split(), fields.get("ElementNumberOfChannels", "1")]
+            sample_bytes = _META_SAMPLE_BYTES[fields["ElementType"].removeprefix("MET_").removesuffix("_ARRAY")]
+            expected = math.prod(int(count) for count in counts) * sample_bytes
         if path.stat().st_size < ending.end() + expected:
             raise ValueError("cut short")
 

@@ -71,7 +71,7 @@ def positive_spacing(row: float, column: float) -> tuple[float, float] | None:
     return (row, column) if all(1e-3 <= side <= 100 for side in (row, column)) else None
 
 
-def direction_letter(direction: Sequence[float]) -> str:
+def direction_letter(direction: Sequence[float] | np.ndarray) -> str:
     """DICOM's letter for the dominant axis of a direction (3 numbers in LPS): L/R, P/A, H/F.
 
     Source: DICOM PS3.3 C.7.6.1.1.1, Patient Orientation.

@@ -37,7 +37,7 @@ def refine(
     steps: int,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Refinement:
-    """Moves a copy of ``generator`` for ``steps`` Adam steps towards the one radiograph (1, 1, H, W); the original is kept.
+    """Moves a copy of ``generator`` for ``steps`` Adam steps towards the one radiograph (1, 1, H, W).
 
     ``progress`` is called with the fraction done, and may raise to cancel.
     """

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ TB_NOTICE = "The TB class was learned from simulated lesions only and was never 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A browser that honours it loads nothing from outside even if markup slipped through the escaping.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# At the foot of every printed page: one sheet of several may end up in a file alone.
+_PRINTED_NOTICE = f'@page {{ @bottom-center {{ content: "{SYNTHETIC_NOTICE}"; font: 700 8pt sans-serif; }} }}'
 _CLASS_NAMES = {"healthy": "Healthy", "sick": "Sick, not TB", "tb": "TB"}
 _MEASURES = {
     "ssim": ("Structural similarity (SSIM)", "1 is identical"),
@@ -28,7 +31,7 @@ _MEASURES = {
     "rmse": ("Root mean square error (RMSE)", "0 is identical; the grey scale is 0 to 1"),
 }
 _MODEL_FIELDS = {"name": "Model", "config": "Configuration", "sha256": "SHA-256 of the weights"}
-_STATUS = {True: ("passed", "✓", "Passed"), False: ("failed", "✗", "Failed"), None: ("open", "○", "Not assessed")}
+_STATUS = {True: ("passed", "✓", "Passed"), False: ("failed", "✗", "Failed"), None: ("open", "?", "Not assessed")}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def render_html(report: Report) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_text(_POLICY)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(report.input_name)} – {_text(SYNTHETIC_NOTICE)}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{_PRINTED_NOTICE}</style>
 </head>
 <body>
 {notice}
@@ -127,9 +130,11 @@ def _number(value: Any, digits: int = 3) -> str:
 
 def _value(value: Any) -> str:
     """The value of a check: whole numbers as they are, others to four digits, escaped."""
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.4g}" if 1e-3 <= abs(value) < 1e6 else f"{value:.3g}"
-    return _text(value) if isinstance(value, int) and not isinstance(value, bool) else _number(value)
+    if isinstance(value, Integral):  # numpy's too
+        return _number(value) if isinstance(value, bool) else str(int(value))
+    if isinstance(value, Real) and math.isfinite(value):
+        return f"{float(value):.4g}"
+    return _number(value)
 
 
 def _section(title: str, content: str, kind: str = "") -> str:
@@ -145,8 +150,9 @@ def _rows(rows: Mapping[str, str]) -> str:
 def _header(report: Report) -> str:
     return (
         "<header>\n<h1>Chest CT estimated from one radiograph</h1>\n"
-        f"<p>{_text(report.input_name)} · view {_text(report.view)} · {_text(report.created)}</p>\n"
-        "<p>Depth is not in a radiograph: what lies in front of what was supplied by the model, not seen in the "
+        f"<p><span>{_text(report.input_name)} · </span><span>view {_text(report.view)} · </span>"
+        f"<span>{_text(report.created)}</span></p>\n"
+        "<p>A radiograph holds no depth: how things lie from front to back was supplied by the model, not seen in the "
         "patient.</p>\n</header>"
     )
 
@@ -185,7 +191,7 @@ def _comparison(comparison: Mapping[str, float]) -> str:
             f'<td class="number">{_number(value)}</td></tr>'
         )
     note = "Agreement here does not show that the depth is right: many volumes cast the same shadow."
-    return _section(title, f'<table>\n{"".join(rows)}\n</table>\n<p class="note">{note}</p>')
+    return _section(title, f'<table class="figures">\n{"".join(rows)}\n</table>\n<p class="note">{note}</p>')
 
 
 def _classes(classes: Mapping[str, float]) -> str:
@@ -203,8 +209,8 @@ def _classes(classes: Mapping[str, float]) -> str:
             f"<output>{shown if math.isfinite(value) else 'none'}</output></div>"
         )
     note = (
-        "Scores of a network on a synthetic CT. They add up to 1 by construction, are not calibrated, and are neither a "
-        "patient's risk nor a diagnosis."
+        "Scores of a network on a synthetic CT. They add up to 1 by construction, are not calibrated, and are neither "
+        "a patient's risk nor a diagnosis."
     )
     return _section(
         title, "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>'
@@ -236,12 +242,12 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
 
 def _provenance(report: Report) -> str:
     sides = " × ".join(f"{side:.4g}" for side in report.side_mm)
-    model = {
-        _MODEL_FIELDS.get(key, key): f"<code>{_text(report.model[key])}</code>"
-        if key == "sha256"
-        else _text(report.model[key])
-        for key in sorted(report.model, key=lambda key: [*_MODEL_FIELDS, key].index(key))
-    }
+    model = {}
+    for key in sorted(report.model, key=lambda key: [*_MODEL_FIELDS, key].index(key)):
+        label, cell = key.replace("_", " "), _text(report.model[key])
+        model[_MODEL_FIELDS.get(key, label[:1].upper() + label[1:])] = (
+            f"<code>{cell}</code>" if key == "sha256" else cell
+        )
     rows = {
         "Radiograph": _text(report.input_name),
         "View": _text(report.view),
@@ -270,4 +276,4 @@ def _timings(seconds: Mapping[str, float]) -> str:
         f'<tr><th scope="row">{_text(step)}</th><td class="number">{_number(time, 2)} s</td></tr>'
         for step, time in times.items()
     ]
-    return _section("Time", f"<table>\n{''.join(rows)}\n</table>")
+    return _section("Time", f'<table class="figures">\n{"".join(rows)}\n</table>')

@@ -27,6 +27,7 @@ main { max-width: 62rem; margin: 0 auto; padding: 0 1rem 1rem; }
 header { padding: 1.4rem 0 .4rem; }
 h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; font-weight: 650; }
 h2 { margin: 0 0 .7rem; font-size: 1.1rem; font-weight: 650; }
+header p span { display: inline-block; white-space: pre-wrap; }
 header p { margin: .3rem 0 0; color: var(--soft); overflow-wrap: anywhere; }
 section {
   margin: 1rem 0; padding: 1.1rem 1.2rem 1.2rem; background: var(--sheet);
@@ -52,13 +53,22 @@ td { overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td:last-child, th:last-child { padding-right: 0; }
 tbody th { width: 34%; }
+.figures th { width: auto; }
+th .note { font-weight: 400; }
 code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .status { font-weight: 600; white-space: nowrap; }
+.status span {
+  display: inline-block; width: 1.35em; height: 1.35em; margin-right: .25em; border-radius: 50%;
+  font-size: .85em; line-height: 1.35em; text-align: center; color: var(--sheet);
+}
+.passed span { background: var(--good); }
+.failed span { background: var(--bad); }
+.open span { background: var(--warn); }
 .passed { color: var(--good); }
 .failed { color: var(--bad); }
-.open { color: var(--soft); }
+.open { color: var(--warn); }
 .score {
-  display: grid; grid-template-columns: 6.5rem 1fr 3.6rem; gap: .2rem .7rem; align-items: center; margin: .45rem 0;
+  display: grid; grid-template-columns: 7.2rem 1fr 3.6rem; gap: .2rem .7rem; align-items: center; margin: .45rem 0;
 }
 .score strong { font-weight: 600; }
 .score output { text-align: right; font-variant-numeric: tabular-nums; }
@@ -68,12 +78,13 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
   .pair { grid-template-columns: 1fr; }
   main { padding: 0 .6rem .6rem; }
   section { padding: .9rem .8rem 1rem; }
-  .score { grid-template-columns: 5.2rem 1fr 3.2rem; }
+  .score { grid-template-columns: 6.9rem 1fr 3.4rem; }
   .checks thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .checks tr { display: grid; grid-template-columns: 1fr auto; padding: .5rem 0; border-top: 1px solid var(--line); }
   .checks th, .checks td { display: block; width: auto; padding: .1rem 0; border: 0; text-align: left; }
-  .checks td.number { text-align: right; }
-  .checks td.message { grid-column: 1 / -1; }
+  .checks td.message, .checks td.number { grid-column: 1 / -1; }
+  .checks td.number { color: var(--soft); }
+  .checks td.number::before { content: "Value: "; }
 }
 @media print {
   body { background: none; font-size: 10.5pt; }
@@ -81,7 +92,7 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
   section { border-color: #bbb; break-inside: avoid; }
   section.pictures { break-inside: auto; }
   figure, tr { break-inside: avoid; }
-  .notice, .track, .track span, figure img, .caution, .warnings {
+  .notice, .track, .track span, .status span, figure img, .caution, .warnings {
     -webkit-print-color-adjust: exact; print-color-adjust: exact;
   }
 }

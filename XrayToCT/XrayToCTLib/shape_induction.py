@@ -1,4 +1,4 @@
-"""Shape induction (Sizikova et al. 2022): the projection of the predicted CT must look like the radiograph that went in."""
+"""Shape induction (Sizikova et al. 2022): the predicted CT's projection must look like the radiograph that went in."""
 
 from typing import Literal, get_args
 

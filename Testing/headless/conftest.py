@@ -1,0 +1,112 @@
+"""Radiographs and helpers that several test files share."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import torch
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
+
+REPOSITORY = Path(__file__).parents[2]
+DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def chest() -> np.ndarray:
+    """A simulated chest: network values (64, 64, 64)."""
+    from XrayToCTTraining.simulation.phantom import simulate_chest
+
+    return network_from_hu(torch.from_numpy(simulate_chest(7, size=64).hu)).numpy()
+
+
+@pytest.fixture(scope="session")
+def radiograph_pixels(chest: np.ndarray) -> np.ndarray:
+    """Its radiograph, (256, 256) in [0, 1]."""
+    geometry = Geometry(detector_pixels=(256, 256))
+    return normalise(radiograph_from_ct(torch.from_numpy(chest)[None, None], geometry)[0, 0].numpy())
+
+
+@pytest.fixture(scope="session")
+def chest_png(radiograph_pixels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("radiograph") / "chest.png"
+    Image.fromarray(np.rint(radiograph_pixels * 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chest_dicom(radiograph_pixels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PA DX radiograph with patient, study, calibrated spacing and distances."""
+    path = tmp_path_factory.mktemp("radiograph") / "chest.dcm"
+    write_dicom(path, np.rint(radiograph_pixels * 4095).astype(np.uint16))
+    return path
+
+
+def write_dicom(path: Path, pixels: np.ndarray, **attributes: object) -> Path:
+    """A radiograph in DICOM, MONOCHROME2; ``attributes`` replace or add."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    values: dict[str, object] = {
+        "SOPClassUID": meta.MediaStorageSOPClassUID,
+        "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+        "Modality": "DX",
+        "PatientID": "P-17",
+        "PatientName": "Doe^Jane",
+        "StudyInstanceUID": generate_uid(),
+        "SeriesInstanceUID": generate_uid(),
+        "ViewPosition": "PA",
+        "PatientOrientation": ["L", "F"],
+        "ImagerPixelSpacing": [1.4, 1.4],
+        "DistanceSourceToDetector": 1800,
+        "DistanceSourceToPatient": 1600,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "SamplesPerPixel": 1,
+        "Rows": pixels.shape[-2],
+        "Columns": pixels.shape[-1],
+        "BitsAllocated": 8 * pixels.itemsize,
+        "BitsStored": 8 * pixels.itemsize,
+        "HighBit": 8 * pixels.itemsize - 1,
+        "PixelRepresentation": 0,
+    }
+    for name, value in {**values, **attributes}.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = pixels.tobytes()
+    pydicom.dcmwrite(path, dataset)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``xray-to-ct`` with arguments in a process of its own, with nothing of the user's models in sight."""
+
+    def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "XrayToCTLib", *map(str, arguments)]
+        clean = {"XRAYTOCT_CACHE": os.devnull, "XRAYTOCT_MODELS": ""}
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **clean, **environment})
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_json(run: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., dict]:
+    """The same, with success required, and the one JSON object that it printed."""
+
+    def call(*arguments: object, **environment: str) -> dict:
+        done = run(*arguments, "--json", **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return call
