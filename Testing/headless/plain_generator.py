@@ -22,7 +22,10 @@ class PlainGenerator(Generator):
             x = step(x)
         volume = self.bridge(x)
         for up, level, feature in zip(reversed(self.ups), reversed(self.levels), reversed(features), strict=True):
-            volume = self.plain_level(level, norm_relu(up(volume)), feature)
+            volume = up.convolution(volume)
+            if self.config.upsampling == "trilinear":
+                volume = F.interpolate(volume, scale_factor=2, mode="trilinear")
+            volume = self.plain_level(level, norm_relu(volume), feature)
         return F.relu(self.head(volume))
 
     @staticmethod

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
-from radiograph_phantoms import SECONDARY_CAPTURE_STORAGE, as_stored, dicom_of, drawn_chest, refusal, saved
+from radiograph_phantoms import CR_STORAGE, SECONDARY_CAPTURE_STORAGE, as_stored, dicom_of, drawn_chest, refusal, saved
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.radiograph import normalise, padded_side_mm, read_radiograph
 
@@ -221,16 +221,20 @@ def test_rle_compressed_pixels_are_decoded(tmp_path):
     np.testing.assert_array_equal(read(dataset, tmp_path).pixels, EXPECTED)
 
 
-def test_jpeg_2000_written_by_itk_is_decoded(tmp_path):
-    path = tmp_path / "chest.dcm"
+def written_by_itk(stored: np.ndarray, path: Path, compressor: str) -> Path:
     writer = sitk.ImageFileWriter()
-    image = sitk.GetImageFromArray(STORED)
-    for tag, value in {"0008|0060": "CR", "0008|0016": "1.2.840.10008.5.1.4.1.1.1", "0020|0020": r"L\F"}.items():
+    image = sitk.GetImageFromArray(stored)
+    for tag, value in {"0008|0060": "CR", "0008|0016": CR_STORAGE, "0020|0020": r"L\F"}.items():
         image.SetMetaData(tag, value)
     writer.SetFileName(str(path))
     writer.UseCompressionOn()
-    writer.SetCompressor("JPEG2000")
+    writer.SetCompressor(compressor)
     writer.Execute(image)
+    return path
+
+
+def test_jpeg_2000_written_by_itk_is_decoded(tmp_path):
+    path = written_by_itk(STORED, tmp_path / "chest.dcm", "JPEG2000")
     assert "JPEG 2000" in pydicom.dcmread(path).file_meta.TransferSyntaxUID.name
     np.testing.assert_array_equal(read_radiograph(path).pixels, EXPECTED)
 
@@ -238,17 +242,19 @@ def test_jpeg_2000_written_by_itk_is_decoded(tmp_path):
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 2, "RescaleIntercept": -50}])
 def test_itk_steps_in_where_pydicom_has_no_decoder_and_nothing_is_inverted_twice(
-    tmp_path, monkeypatch, photometric, rescale
+    tmp_path, photometric, rescale
 ):
     stored = STORED if photometric == "MONOCHROME2" else 65535 - STORED
-    dataset = dicom_of(stored, PhotometricInterpretation=photometric, WindowCenter=30000, WindowWidth=40000, **rescale)
-    expected = read(dataset, tmp_path).pixels
-
-    def no_decoder(_):
-        raise RuntimeError("no decoder")
-
-    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(no_decoder))
-    np.testing.assert_allclose(read(dataset, tmp_path).pixels, expected, atol=1e-4)
+    elements = {"PhotometricInterpretation": photometric, "WindowCenter": 30000, "WindowWidth": 40000, **rescale}
+    plain = dicom_of(stored, **elements)
+    expected = read(plain, tmp_path).pixels
+    compressed = pydicom.dcmread(written_by_itk(stored, tmp_path / "itk.dcm", "JPEG"))
+    assert compressed.file_meta.TransferSyntaxUID.name.startswith("JPEG")
+    with pytest.raises(RuntimeError):
+        _ = compressed.pixel_array
+    plain.PixelData, plain["PixelData"].VR = compressed.PixelData, "OB"
+    plain.file_meta.TransferSyntaxUID = compressed.file_meta.TransferSyntaxUID
+    np.testing.assert_allclose(read(plain, tmp_path).pixels, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("explicit", [True, False])

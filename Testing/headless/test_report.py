@@ -228,6 +228,11 @@ def test_values_of_checks_may_be_numpy_numbers() -> None:
     assert [piece for piece in pieces if piece in ("7", "0.5", "1235", "yes", "–")] == ["7", "0.5", "1235", "yes", "–"]
 
 
+def test_a_configuration_is_told_in_words() -> None:
+    model = {"config": {"size": 128, "base_channels": 16, "kernel": [3, 3], "<b>": "&"}}
+    assert "size: 128, base channels: 16, kernel: 3 × 3, <b>: &" in Page(render_html(replace(REPORT, model=model))).text
+
+
 def test_a_picture_that_is_not_a_png_is_refused() -> None:
     with pytest.raises(ValueError, match="not a PNG"):
         render_html(replace(REPORT, pictures=(("c", "a", b"<svg onload=x>"),)))

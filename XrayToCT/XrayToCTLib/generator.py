@@ -35,6 +35,8 @@ class GeneratorConfig:
         decoder_channels: channels of connection B and of the decoder at each level.
         decoder_blocks: 3x3x3 convolutions of each decoder level after its first.
         head_kernel: side of the last convolution's kernel.
+        upsampling: "transposed" convolutions (X2CT), or a convolution at the coarser size and then "trilinear"
+            interpolation, which cannot leave a checkerboard where training is short.
 
     Raises:
         ValueError: if the sizes do not fit each other.
@@ -50,6 +52,7 @@ class GeneratorConfig:
     decoder_channels: tuple[int, ...] = (16, 16, 32, 64, 128)
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 2, 2)
     head_kernel: int = 7
+    upsampling: str = "transposed"
 
     def __post_init__(self) -> None:
         for name in ("dense_layers", "decoder_channels", "decoder_blocks"):
@@ -61,6 +64,8 @@ class GeneratorConfig:
             raise ValueError(f"size must be a multiple of {2**steps} and at least {MINIMUM_DEPTH * 2 ** (steps - 1)}")
         if self.head_kernel % 2 == 0:
             raise ValueError("head_kernel must be odd")
+        if self.upsampling not in ("transposed", "trilinear"):
+            raise ValueError(f"upsampling must be transposed or trilinear, not {self.upsampling!r}")
 
     @property
     def bridge_side(self) -> int:
@@ -79,6 +84,7 @@ GENERATORS = {
         decoder_channels=(8, 16, 32, 48, 64),
         decoder_blocks=(0, 1, 1, 1, 1),
         head_kernel=3,
+        upsampling="trilinear",
     ),
     "test": GeneratorConfig(
         size=32,
@@ -174,6 +180,29 @@ class DecoderLevel(nn.Module):
         return x
 
 
+class Upsampling(nn.Module):
+    """From one size of the decoder to the next finer one: (N, C, S, S, S) -> (N, O, 2S, 2S, 2S), raw output."""
+
+    def __init__(self, channels_in: int, channels_out: int, kind: str) -> None:
+        super().__init__()
+        self.is_transposed = kind == "transposed"
+        self.convolution: nn.ConvTranspose3d | nn.Conv3d
+        if self.is_transposed:
+            self.convolution = nn.ConvTranspose3d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
+        else:
+            self.convolution = nn.Conv3d(channels_in, channels_out, 3, padding=1)
+
+    def forward(self, x: Tensor, is_activated: bool) -> Tensor:
+        """``is_activated``: x comes from the bridge and not from a convolution that norm and ReLU still have to follow."""
+        if is_activated:
+            x = self.convolution(x)
+        else:
+            stride = 2 if self.is_transposed else 1
+            weight, bias = self.convolution.weight, self.convolution.bias
+            x = norm_relu_convolution(x, weight, bias, stride=stride, transposed=self.is_transposed)
+        return x if self.is_transposed else F.interpolate(x, scale_factor=2, mode="trilinear")
+
+
 class Generator(nn.Module):
     """Radiograph (N, 1, S, S) in [0, 1] -> volume (N, 1, S, S, S), at least 0 and unbounded above (clamp it to [0, 1]
     at test time). Axes of the volume: anterior to posterior, superior to inferior, patient right to left.
@@ -194,9 +223,7 @@ class Generator(nn.Module):
         self.bridge = Bridge(channels, config)
         # ups[i] leads to level i
         widths = (*config.decoder_channels, config.bridge_channels)
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose3d(widths[i + 1], widths[i], 3, stride=2, padding=1, output_padding=1) for i in range(steps)
-        )
+        self.ups = nn.ModuleList(Upsampling(widths[i + 1], widths[i], config.upsampling) for i in range(steps))
         self.head = nn.Conv3d(config.decoder_channels[0], 1, config.head_kernel, padding=config.head_kernel // 2)
 
     def forward(self, radiograph: Tensor) -> Tensor:
@@ -207,11 +234,7 @@ class Generator(nn.Module):
             x = step(x)
         volume = self.bridge(x)
         for i in reversed(range(len(self.levels))):
-            up = self.ups[i]
-            if i == len(self.levels) - 1:
-                volume = up(volume)
-            else:
-                volume = norm_relu_convolution(volume, up.weight, up.bias, stride=2, transposed=True)
+            volume = self.ups[i](volume, is_activated=i == len(self.levels) - 1)
             volume = self.levels[i](volume, features[i])
         padding = self.config.head_kernel // 2
         return F.relu(norm_relu_convolution(volume, self.head.weight, self.head.bias, padding=padding))
@@ -235,5 +258,5 @@ def original_generator_keys(config: GeneratorConfig) -> dict[str, str]:
         for j in range(config.decoder_blocks[i]):
             modules[f"{decoder}.{3 + 3 * j}"] = f"levels.{i}.blocks.{j}"
         index = 3 * (1 + config.decoder_blocks[i + 1]) if i < steps - 1 else 0
-        modules[f"decoder_layer{i}.{index}.block.block.0"] = f"ups.{i}"
+        modules[f"decoder_layer{i}.{index}.block.block.0"] = f"ups.{i}.convolution"
     return {f"{theirs}.{part}": f"{ours}.{part}" for theirs, ours in modules.items() for part in ("weight", "bias")}

@@ -31,6 +31,7 @@ _CAPTURED = {"", "OT", "SC", "XC", "HC"}
 # Storage classes: CR, DX (presentation, processing), secondary capture (single, multi-frame), XA, RF, photographs.
 _STORAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|1\.1|1\.1\.1|7|7\.[1-4]|12\.1|12\.2|77\.1\.4)")
 _SECONDARY_CAPTURE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7(\.[1-4])?|77\.1\.4)")
+_JPEG_SYNTAXES = "1.2.840.10008.1.2.4."  # JPEG, JPEG-LS and JPEG 2000
 _LARGEST_INFLATED = 1 << 30
 _OTHER_RADIOGRAPH = "give a frontal chest radiograph"
 
@@ -193,7 +194,10 @@ def _displayed_values(path: Path, header: pydicom.Dataset) -> tuple[np.ndarray, 
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     try:
         stored = dataset.pixel_array
-    except (RuntimeError, NotImplementedError):  # pydicom has no decoder for this transfer syntax here
+    except (RuntimeError, NotImplementedError):  # pydicom may have no decoder for this transfer syntax here
+        # For others ITK knows no more than pydicom, and damaged run lengths have been seen to kill the process in it.
+        if not dataset.file_meta.TransferSyntaxUID.startswith(_JPEG_SYNTAXES):
+            raise
         stored = _stored_values_by_itk(path, dataset)
     if stored.shape[:2] != (header.Rows, header.Columns):
         raise ValueError("pixel data and header disagree")

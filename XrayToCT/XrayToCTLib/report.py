@@ -42,7 +42,7 @@ class Report:
         input_name: name of the radiograph's file.
         created: date and time, ISO 8601.
         software_version: of this software.
-        model: name, config, sha256 and whatever else describes the weights.
+        model: name, config, sha256 and whatever else describes the weights; texts, numbers or JSON objects.
         model_card_summary: what the model was trained on and what it is not for, in a few sentences.
         device: what it was computed on.
         view: PA or AP.
@@ -135,6 +135,15 @@ def _value(value: Any) -> str:
     if isinstance(value, Real) and math.isfinite(value):
         return f"{float(value):.4g}"
     return _number(value)
+
+
+def _description(value: Any) -> str:
+    """A JSON value in words, escaped: the pairs of an object as "key: value"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_text(key).replace('_', ' ')}: {_description(part)}" for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return " × ".join(map(_description, value))
+    return _value(value) if isinstance(value, Real) else _text(value)
 
 
 def _section(title: str, content: str, kind: str = "") -> str:
@@ -244,7 +253,7 @@ def _provenance(report: Report) -> str:
     sides = " × ".join(f"{side:.4g}" for side in report.side_mm)
     model = {}
     for key in sorted(report.model, key=lambda key: [*_MODEL_FIELDS, key].index(key)):
-        label, cell = key.replace("_", " "), _text(report.model[key])
+        label, cell = key.replace("_", " "), _description(report.model[key])
         model[_MODEL_FIELDS.get(key, label[:1].upper() + label[1:])] = (
             f"<code>{cell}</code>" if key == "sha256" else cell
         )
@@ -254,7 +263,7 @@ def _provenance(report: Report) -> str:
         "Created": _text(report.created),
         "Software": f"XrayToCT {_text(report.software_version)}",
         **model,
-        "About the model": _text(report.model_card_summary),
+        "About the model": _text(report.model_card_summary or "No model card."),
         "Computed on": _text(report.device),
         "Size of the volume": f"{sides} mm (front to back × head to foot × right to left)",
     }

@@ -1,4 +1,4 @@
-"""A result as MRML nodes, on Slicer's real classes: in Slicer's own scene, or in a fresh one of the package slicer-core.
+"""A result as MRML nodes, on Slicer's real classes: in Slicer's own scene, or in a fresh one of PyPI's slicer-core.
 
 MRML works in RAS; the conversion from ITK's LPS is `orientation.ijk_to_ras`. Slicer's classes are imported when first
 needed, so that the rest of the library runs without them.
@@ -110,12 +110,19 @@ def build_scene(content: SceneContent, scene: Any | None = None) -> SceneNodes:
 
 
 def new_scene() -> Any:
-    """A fresh vtkMRMLScene that knows colours, volume rendering and Slicer's three slice views, outside of Slicer."""
+    """A fresh vtkMRMLScene that knows volume rendering, the grey colours and Slicer's slice views, outside of Slicer."""
     import slicer
 
     scene = slicer.vtkMRMLScene()
-    for logic in (slicer.vtkMRMLColorLogic(), slicer.vtkSlicerVolumeRenderingLogic()):
-        logic.SetMRMLScene(scene)  # registers node classes and adds the colour tables that display nodes refer to
+    slicer.vtkSlicerVolumeRenderingLogic().SetMRMLScene(scene)  # registers its node classes
+    # Display nodes refer to this table by its id. Slicer has its own; its colour logic would take the table away again
+    # when it is deleted, at the end of this function.
+    grey = slicer.vtkMRMLColorTableNode()
+    grey.SetTypeToGrey()
+    grey.SetName("Grey")
+    grey.SetSingletonTag("Grey")
+    grey.SetSaveWithScene(False)
+    scene.AddNode(grey)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     return scene
 

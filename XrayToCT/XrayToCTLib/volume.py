@@ -138,9 +138,14 @@ def _write(image: sitk.Image, path: Path, suffix: str, metadata: Mapping[str, st
 
 @contextmanager
 def replacing(path: Path, suffix: str) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    """A temporary file of the same name that takes the place of ``path`` when the block ends well, else vanishes.
+
+    Raises ValueError unless the name ends with ``suffix``, by which the writers choose the format.
+    """
+    if not path.name.lower().endswith(suffix):
+        raise ValueError(f"{path.name!r} must end with {suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".xraytoct-", dir=path.parent) as folder:
-        temporary = Path(folder) / f"new{suffix}"
+        temporary = Path(folder) / path.name
         yield temporary
         os.replace(temporary, path)

@@ -1,0 +1,260 @@
+"""The result as MRML: each landmark in its place in RAS, the notice on every node, and slices as a reader sees them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from asymmetric_body import LANDMARKS, assert_landmarks_in_place, asymmetric_body, find_landmarks
+from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
+from XrayToCTLib.volume import ct_from_network, network_from_ct, radiograph_image
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+vtk = pytest.importorskip("vtk")
+
+from XrayToCTLib import scene as scenes  # noqa: E402
+
+VOXEL = 5.0
+MARKS = Provenance("chest-64", "0.3", "0" * 64, "Predicted; from one X-ray: 50 % guess & more.").marks()
+ROWS = [("SSIM", "0.52"), ("sick; not TB", "0.9\t")]
+
+
+def content(with_difference: bool = True) -> scenes.SceneContent:
+    ct = ct_from_network(network_from_ct(asymmetric_body(), 64), 320.0)
+    # A mean projection along y, head up: drawn here from the CT's own array, not by the project's projector.
+    pixels = sitk.GetArrayFromImage(ct).mean(axis=1)[::-1]
+    pixels = (pixels - pixels.min()) / np.ptp(pixels)
+    picture = radiograph_image(pixels, (VOXEL, VOXEL), -170.0)
+    return scenes.SceneContent(
+        radiograph_image=picture,
+        ct=ct,
+        projection=radiograph_image(pixels, (VOXEL, VOXEL), -190.0),
+        difference=radiograph_image(pixels - 0.25, (VOXEL, VOXEL), -210.0) if with_difference else None,
+        table=ROWS,
+        attributes=MARKS,
+        name="case 1",
+    )
+
+
+def read_mrb(path: Path, cache: Path):
+    scene = scenes.new_scene()
+    manager = slicer.vtkDataIOManager()
+    cache_manager = slicer.vtkCacheManager()
+    cache_manager.SetMRMLScene(scene)
+    cache_manager.SetRemoteCacheDirectory(str(cache))
+    scene.SetCacheManager(cache_manager)
+    manager.SetCacheManager(cache_manager)
+    scene.SetDataIOManager(manager)
+    scene.SetRootDirectory(str(cache))
+    assert scene.ReadFromMRB(str(path), True)
+    return scene
+
+
+def node_of_role(scene, role: str):
+    nodes = [scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes())]
+    (node,) = [node for node in nodes if node.GetAttribute(scenes.ROLE_ATTRIBUTE) == role]
+    return node
+
+
+def array_of(node) -> np.ndarray:
+    data = node.GetImageData()
+    scalars = vtk.util.numpy_support.vtk_to_numpy(data.GetPointData().GetScalars())
+    return scalars.reshape(data.GetDimensions()[::-1])
+
+
+def ras_of(node):
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return lambda kji: np.array(matrix.MultiplyPoint([*kji[::-1], 1.0]))[:3]
+
+
+@pytest.fixture(scope="module")
+def built() -> scenes.SceneNodes:
+    nodes = scenes.build_scene(content())
+    scenes.show_in_slices(nodes)
+    return nodes
+
+
+@pytest.fixture(scope="module")
+def bundle(built, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "result.mrb"
+    scenes.write_mrb(built.scene, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reread(bundle, tmp_path_factory):
+    return read_mrb(bundle, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(params=["built", "reread"])
+def scene(request, built, reread):
+    return built.scene if request.param == "built" else reread
+
+
+def test_every_landmark_is_in_its_place_in_ras(scene) -> None:
+    ct = node_of_role(scene, "ct")
+    assert_landmarks_in_place(find_landmarks(array_of(ct), ras_of(ct)), 0.1 * VOXEL, to_lps=(-1, -1, 1))
+
+
+def test_the_hounsfield_units_are_those_of_the_image(scene) -> None:
+    np.testing.assert_array_equal(array_of(node_of_role(scene, "ct")), sitk.GetArrayFromImage(content().ct))
+
+
+@pytest.mark.parametrize(("role", "anterior"), [("radiograph", 170), ("projection", 190), ("difference", 210)])
+def test_pictures_are_coronal_planes_before_the_patient_with_the_right_size(scene, role: str, anterior: float) -> None:
+    to_ras = ras_of(node_of_role(scene, role))
+    np.testing.assert_allclose(to_ras((0, 0, 0)), [157.5, anterior, 157.5], err_msg="row 0, column 0: right, superior")
+    np.testing.assert_allclose(to_ras((0, 63, 63)), [-157.5, anterior, -157.5])
+
+
+def test_a_landmark_of_the_radiograph_lies_before_the_same_landmark_of_the_ct(scene) -> None:
+    node = node_of_role(scene, "radiograph")
+    pixels = array_of(node)[0]
+    place = np.array(LANDMARKS["left"][0])
+    # The densest spot of the left edge of the body, which only the cube at the patient's left makes.
+    column_of = [ras_of(node)((0, 0, column))[0] for column in range(64)]
+    lateral = np.where(np.array(column_of) < -97, 1.0, 0.0) * np.where(np.array(column_of) > -113, 1.0, 0.0)
+    row = int(np.argmax(pixels @ lateral))
+    assert abs(ras_of(node)((0, row, 0))[2] - place[2]) <= 1.5 * VOXEL
+
+
+@pytest.mark.parametrize("role", ["ct", "projection", "difference", "results"])
+def test_every_synthetic_node_carries_the_notice_and_the_marks(scene, role: str) -> None:
+    node = node_of_role(scene, role)
+    assert SYNTHETIC_NOTICE in node.GetName()
+    assert {key: node.GetAttribute(key) for key in MARKS} == MARKS
+
+
+def test_the_radiograph_is_not_called_synthetic(scene) -> None:
+    node = node_of_role(scene, "radiograph")
+    assert SYNTHETIC_NOTICE not in node.GetName()
+    assert node.GetAttribute("XrayToCT.Synthetic") is None
+
+
+def test_the_ct_is_shown_in_a_lung_window(scene) -> None:
+    display = node_of_role(scene, "ct").GetScalarVolumeDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (1500, -600)
+    assert not display.GetAutoWindowLevel()
+
+
+def test_volume_rendering_shows_lungs_and_bone_but_no_air(scene) -> None:
+    ct = node_of_role(scene, "ct")
+    displays = [ct.GetNthDisplayNode(number) for number in range(ct.GetNumberOfDisplayNodes())]
+    (rendering,) = [display for display in displays if display.IsA("vtkMRMLVolumeRenderingDisplayNode")]
+    opacity = rendering.GetVolumePropertyNode().GetScalarOpacity()
+    assert opacity.GetValue(-1000) == 0
+    assert opacity.GetValue(-700) > 0
+    assert opacity.GetValue(0) == 0
+    assert opacity.GetValue(1000) > 0
+
+
+def test_the_table_holds_the_results(scene) -> None:
+    table = node_of_role(scene, "results").GetTable()
+    cells = [[table.GetValue(row, column).ToString() for column in range(2)] for row in range(2)]
+    assert [(name, value.strip()) for name, value in cells] == [(name, value.strip()) for name, value in ROWS]
+
+
+def test_one_folder_with_the_notice_holds_everything(scene) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = hierarchy.GetItemByName(f"{SYNTHETIC_NOTICE} - case 1")
+    items = vtk.vtkIdList()
+    hierarchy.GetItemChildren(folder, items)
+    # The CT's own item has the folder's name too, so the folder is the one that has children.
+    if items.GetNumberOfIds() == 0:
+        folder = hierarchy.GetItemParent(folder)
+        hierarchy.GetItemChildren(folder, items)
+    roles = {
+        hierarchy.GetItemDataNode(items.GetId(number)).GetAttribute(scenes.ROLE_ATTRIBUTE)
+        for number in range(items.GetNumberOfIds())
+    }
+    assert roles == {"radiograph", "ct", "projection", "difference", "results"}
+    assert hierarchy.GetItemAttribute(folder, "XrayToCT.Synthetic") == "YES"
+
+
+def test_two_results_live_in_one_scene() -> None:
+    scene = scenes.new_scene()
+    first, second = scenes.build_scene(content(), scene), scenes.build_scene(content(False), scene)
+    assert first.scene is second.scene is scene
+    assert first.folder != second.folder
+    assert second.difference is None
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 7
+
+
+def test_inside_slicer_the_result_goes_into_slicers_scene(monkeypatch) -> None:
+    own = scenes.new_scene()
+    monkeypatch.setattr(slicer, "mrmlScene", own, raising=False)
+    assert scenes.build_scene(content(False)).scene is own
+
+
+def render(scene, view_name: str, path: Path) -> np.ndarray:
+    """Grey values (rows, columns) of a slice view, row 0 at the top, through Slicer's own slice logic."""
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLScene(scene)
+    view = scene.GetSingletonNode(view_name, "vtkMRMLSliceNode")
+    logic.SetSliceNode(view)
+    logic.UpdatePipeline()
+    port = logic.GetBlend().GetOutputPort()
+    writer = vtk.vtkPNGWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputConnection(port)
+    writer.Write()
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., 0]
+
+
+def middle(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Mean (row, column) of the pixels with such grey values, in parts of the picture's sides."""
+    found = np.argwhere((pixels >= low) & (pixels <= high))
+    assert len(found)
+    return found.mean(axis=0) / pixels.shape
+
+
+def test_slices_are_hung_as_radiologists_read_them(scene, tmp_path: Path) -> None:
+    folder = Path(os.environ.get("XRAYTOCT_TEST_PICTURES", tmp_path))
+    display = node_of_role(scene, "ct").GetScalarVolumeDisplayNode()
+    before = display.GetWindow(), display.GetLevel()
+    display.SetWindowLevel(2400, 200)  # the cubes are the brightest, then the spine
+    try:
+        for name in ("Red", "Green", "Yellow"):
+            scene.GetSingletonNode(name, "vtkMRMLSliceNode").SetSliceVisible(True)
+        red, green, yellow = (scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow"))
+        red.JumpSliceByCentering(-105, -5, 20)
+        axial_left = middle(render(scene, "Red", folder / "axial-left.png"), 220, 255)
+        red.JumpSliceByCentering(-10, 80, 35)
+        axial_front = middle(render(scene, "Red", folder / "axial-front.png"), 200, 255)
+        green.JumpSliceByCentering(-20, -10, 130)
+        coronal = middle(render(scene, "Green", folder / "coronal-head.png"), 160, 255)
+        yellow.JumpSliceByCentering(15, -85, -20)
+        sagittal = middle(render(scene, "Yellow", folder / "sagittal-back.png"), 175, 255)
+    finally:
+        display.SetWindowLevel(*before)
+    assert axial_left is not None
+    assert axial_front is not None
+    assert coronal is not None
+    assert sagittal is not None
+
+
+def test_writing_a_bundle_leaves_only_the_bundle(bundle) -> None:
+    assert [path.name for path in bundle.parent.iterdir()] == ["result.mrb"]
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    class Full:
+        def WriteToMRB(self, path: str) -> bool:  # noqa: N802
+            Path(path).write_text("half")
+            return False
+
+    (tmp_path / "result.mrb").write_text("old")
+    with pytest.raises(XrayToCTError, match=r"result\.mrb"):
+        scenes.write_mrb(Full(), tmp_path / "result.mrb")
+    assert (tmp_path / "result.mrb").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_slicers_classes_are_not_imported_before_they_are_needed() -> None:
+    code = "import sys, XrayToCTLib.scene; sys.exit(bool({'slicer', 'vtk'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
