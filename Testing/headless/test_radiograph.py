@@ -241,9 +241,7 @@ def test_jpeg_2000_written_by_itk_is_decoded(tmp_path):
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 2, "RescaleIntercept": -50}])
-def test_itk_steps_in_where_pydicom_has_no_decoder_and_nothing_is_inverted_twice(
-    tmp_path, photometric, rescale
-):
+def test_itk_steps_in_where_pydicom_has_no_decoder_and_nothing_is_inverted_twice(tmp_path, photometric, rescale):
     stored = STORED if photometric == "MONOCHROME2" else 65535 - STORED
     elements = {"PhotometricInterpretation": photometric, "WindowCenter": 30000, "WindowWidth": 40000, **rescale}
     plain = dicom_of(stored, **elements)

@@ -1,6 +1,5 @@
 """The result as MRML: each landmark in its place in RAS, the notice on every node, and slices as a reader sees them."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
+
 from asymmetric_body import LANDMARKS, assert_landmarks_in_place, asymmetric_body, find_landmarks
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
@@ -15,6 +16,7 @@ from XrayToCTLib.volume import ct_from_network, network_from_ct, radiograph_imag
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
+numpy_support = pytest.importorskip("vtk.util.numpy_support")
 
 from XrayToCTLib import scene as scenes  # noqa: E402
 
@@ -62,7 +64,7 @@ def node_of_role(scene, role: str):
 
 def array_of(node) -> np.ndarray:
     data = node.GetImageData()
-    scalars = vtk.util.numpy_support.vtk_to_numpy(data.GetPointData().GetScalars())
+    scalars = numpy_support.vtk_to_numpy(data.GetPointData().GetScalars())
     return scalars.reshape(data.GetDimensions()[::-1])
 
 
@@ -114,13 +116,12 @@ def test_pictures_are_coronal_planes_before_the_patient_with_the_right_size(scen
 
 def test_a_landmark_of_the_radiograph_lies_before_the_same_landmark_of_the_ct(scene) -> None:
     node = node_of_role(scene, "radiograph")
+    to_ras, (left, _, up) = ras_of(node), LANDMARKS["left"][0]
     pixels = array_of(node)[0]
-    place = np.array(LANDMARKS["left"][0])
-    # The densest spot of the left edge of the body, which only the cube at the patient's left makes.
-    column_of = [ras_of(node)((0, 0, column))[0] for column in range(64)]
-    lateral = np.where(np.array(column_of) < -97, 1.0, 0.0) * np.where(np.array(column_of) > -113, 1.0, 0.0)
-    row = int(np.argmax(pixels @ lateral))
-    assert abs(ras_of(node)((0, row, 0))[2] - place[2]) <= 1.5 * VOXEL
+    beside = [abs(-to_ras((0, 0, column))[0] - left) < 8 for column in range(64)]
+    profile = pixels[:, beside].mean(axis=1)  # nothing else in these columns is as dense as the cube
+    rows = np.flatnonzero(profile > 0.5 * (profile.max() + np.median(profile)))
+    assert np.mean([to_ras((0, row, 0))[2] for row in rows]) == pytest.approx(up, abs=VOXEL)
 
 
 @pytest.mark.parametrize("role", ["ct", "projection", "difference", "results"])
@@ -192,7 +193,7 @@ def test_inside_slicer_the_result_goes_into_slicers_scene(monkeypatch) -> None:
 
 
 def render(scene, view_name: str, path: Path) -> np.ndarray:
-    """Grey values (rows, columns) of a slice view, row 0 at the top, through Slicer's own slice logic."""
+    """Grey values (rows, columns) of a slice view, row 0 at the top, as Slicer's own slice logic makes them."""
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLScene(scene)
     view = scene.GetSingletonNode(view_name, "vtkMRMLSliceNode")
@@ -206,36 +207,35 @@ def render(scene, view_name: str, path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., 0]
 
 
-def middle(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Mean (row, column) of the pixels with such grey values, in parts of the picture's sides."""
-    found = np.argwhere((pixels >= low) & (pixels <= high))
-    assert len(found)
-    return found.mean(axis=0) / pixels.shape
-
-
-def test_slices_are_hung_as_radiologists_read_them(scene, tmp_path: Path) -> None:
-    folder = Path(os.environ.get("XRAYTOCT_TEST_PICTURES", tmp_path))
+@pytest.mark.parametrize(
+    ("view_name", "column_and_row"),
+    [
+        ("Red", lambda x, y, z: (x, y)),  # axial: patient's left on the right, posterior down
+        ("Green", lambda x, y, z: (x, -z)),  # coronal: patient's left on the right, inferior down
+        ("Yellow", lambda x, y, z: (y, -z)),  # sagittal: posterior on the right, inferior down
+    ],
+)
+def test_slices_hang_as_radiologists_read_them(scene, view_name: str, column_and_row, tmp_path: Path) -> None:
     display = node_of_role(scene, "ct").GetScalarVolumeDisplayNode()
+    view = scene.GetSingletonNode(view_name, "vtkMRMLSliceNode")
     before = display.GetWindow(), display.GetLevel()
-    display.SetWindowLevel(2400, 200)  # the cubes are the brightest, then the spine
+    window, level = 2500, 250
+    display.SetWindowLevel(window, level)
     try:
-        for name in ("Red", "Green", "Yellow"):
-            scene.GetSingletonNode(name, "vtkMRMLSliceNode").SetSliceVisible(True)
-        red, green, yellow = (scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow"))
-        red.JumpSliceByCentering(-105, -5, 20)
-        axial_left = middle(render(scene, "Red", folder / "axial-left.png"), 220, 255)
-        red.JumpSliceByCentering(-10, 80, 35)
-        axial_front = middle(render(scene, "Red", folder / "axial-front.png"), 200, 255)
-        green.JumpSliceByCentering(-20, -10, 130)
-        coronal = middle(render(scene, "Green", folder / "coronal-head.png"), 160, 255)
-        yellow.JumpSliceByCentering(15, -85, -20)
-        sagittal = middle(render(scene, "Yellow", folder / "sagittal-back.png"), 175, 255)
+        for name, ((x, y, z), hu) in LANDMARKS.items():
+            view.JumpSliceByOffsetting(-x, -y, z)
+            pixels = render(scene, view_name, tmp_path / f"{name}.png")
+            expected_grey = 255 * (0.5 + (hu - level) / window)
+            labels, count = ndimage.label(pixels > 255 * (0.5 + (450 - level) / window))
+            greys = np.array(ndimage.maximum(pixels, labels, range(1, count + 1)))
+            cube = int(np.argmin(np.abs(greys - expected_grey))) + 1
+            row, column = np.array(ndimage.center_of_mass(labels == cube)) / pixels.shape
+            expected_column, expected_row = column_and_row(x, y, z)
+            assert abs(greys[cube - 1] - expected_grey) < 4
+            assert 320 * (column - 0.5) == pytest.approx(expected_column, abs=VOXEL)
+            assert 320 * (row - 0.5) == pytest.approx(expected_row, abs=VOXEL)
     finally:
         display.SetWindowLevel(*before)
-    assert axial_left is not None
-    assert axial_front is not None
-    assert coronal is not None
-    assert sagittal is not None
 
 
 def test_writing_a_bundle_leaves_only_the_bundle(bundle) -> None:

@@ -17,12 +17,12 @@ from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.outputs import summary, write_outputs
 from XrayToCTLib.pictures import side_by_side, write_png
-from XrayToCTLib.pipeline import TB_NOTICE, Models, class_probabilities, generate, load_models, project, scaled_geometry
+from XrayToCTLib.pipeline import Models, class_probabilities, generate, load_models, project, scaled_geometry
 from XrayToCTLib.plausibility import check_volume
 from XrayToCTLib.projection import (
     Geometry,

@@ -75,7 +75,7 @@ def write_dicom_series(
     if image.GetDimension() != 3 or image.GetPixelID() != sitk.sitkInt16:
         raise ValueError("a CT series is written from a three-dimensional int16 image")
     folder = Path(folder).absolute()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     common = _common(image, header, Provenance(model_name, model_version, model_sha256, derivation))
     stored = np.maximum(sitk.GetArrayViewFromImage(image).astype(np.int32) - _INTERCEPT, 0).astype("<u2")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def write_dicom_series(
     return [folder / name for name in names]
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir() or folder.is_symlink():
@@ -231,4 +231,7 @@ def _decimal(value: float) -> str:
 
 def _text(value: str, length: int) -> str:
     """One line without control characters and backslashes (DICOM's separator of values), cut to ``length``."""
-    return " ".join("".join(c if c.isprintable() and c != "\\" else " " for c in value).split())[:length].rstrip()
+    text = " ".join("".join(c if c.isprintable() and c != "\\" else " " for c in value).split())[:length]
+    # DICOM pads to an even number of bytes, and readers count the padding as a character.
+    padded = len(text) + len(text.encode()) % 2
+    return text[: len(text) - max(padded - length, 0)].rstrip()

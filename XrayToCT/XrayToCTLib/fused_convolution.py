@@ -3,49 +3,91 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EPS = 1e-5
 
 
-class _NormReluConvolution(torch.autograd.Function):
-    """Instance norm, ReLU and convolution of a volume, keeping only the volume itself for the backward pass.
+def norm_relu_convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: int = 1,
+    padding: tuple[int, int, int] = (1, 1, 1),
+    transposed: bool = False,
+) -> Tensor:
+    """Convolution of ReLU(instance norm(x)).
 
-    Plain autograd keeps three tensors as large as the volume for these steps; the norm and the ReLU are cheap
-    beside the convolution, so they are computed again in the backward pass.
+    Args:
+        x: (N, C, D, H, W); the norm has no affine parameters and uses the statistics of the instance. It is overwritten
+            where gradients are switched off, which saves a copy of the largest tensors of all.
+        weight: (O, C, kD, kH, kW), or (C, O, kD, kH, kW) if transposed; bias: (O,).
+        transposed: a transposed convolution whose output padding is ``stride - 1``.
+    """
+    output_padding = [stride - 1 if transposed else 0] * 3
+    options = ([stride] * 3, list(padding), [1] * 3, transposed, output_padding, 1)
+    if torch.is_grad_enabled():
+        return _NormReluConvolution.apply(x, weight, bias, options)
+    variance, mean = torch.var_mean(x, tuple(range(2, x.dim())), correction=0, keepdim=True)
+    activated = x.sub_(mean).mul_(torch.rsqrt(variance + EPS)).relu_()
+    return torch.convolution(activated, weight, bias, *options)
+
+
+def norm_relu_convolution_to_one(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The same for a kernel of one output channel, ``weight`` (1, C, k, k, k) with k odd, zero padding k // 2.
+
+    Libraries compute output channels in blocks of 16, so that a single one wastes most of the work (the 7x7x7 head took
+    half of the network's time). Here the k depth taps are the output channels of 2D convolutions, summed with a shift.
+    """
+    size = weight.shape[2]
+    half = size // 2
+    taps = weight[0].transpose(0, 1).unsqueeze(2)  # (k, C, 1, k, k)
+    planes = norm_relu_convolution(x, taps, None, padding=(0, half, half)).unbind(1)
+    total = sum(F.pad(plane, (0, 0, 0, 0, half - tap, tap - half)) for tap, plane in enumerate(planes))
+    return total.unsqueeze(1) + bias.view(1, 1, 1, 1, 1)
+
+
+class _NormReluConvolution(torch.autograd.Function):
+    """Keeps only ``x`` for the backward pass.
+
+    Plain autograd keeps three tensors as large as ``x`` for these steps; norm and ReLU are cheap beside the
+    convolution, so they are computed again in the backward pass.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, transposed: bool
-    ) -> Tensor:
-        output_padding = [stride - 1] * 3
-        ctx.options = ([stride] * 3, [padding] * 3, [1] * 3, transposed, output_padding if transposed else [0] * 3, 1)
-        ctx.dtype = x.dtype
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, options: tuple) -> Tensor:
+        dtype = x.dtype
         if torch.is_autocast_enabled(x.device.type):
-            ctx.dtype = torch.get_autocast_dtype(x.device.type)
-        activated, mean, inverse_deviation = _norm_relu(x)
+            dtype = torch.get_autocast_dtype(x.device.type)
+        ctx.options, ctx.dtype = options, dtype
+        rows = _as_batch_norm(x)
+        normed, mean, inverse_deviation = torch.native_batch_norm(rows, None, None, None, None, True, 0.0, EPS)
         ctx.save_for_backward(x, weight, mean, inverse_deviation)
+        activated = normed.view_as(x).relu_().to(dtype)
         with torch.autocast(x.device.type, enabled=False):
-            return torch.convolution(activated.to(ctx.dtype), weight.to(ctx.dtype), bias.to(ctx.dtype), *ctx.options)
+            return torch.convolution(activated, weight.to(dtype), None if bias is None else bias.to(dtype), *options)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, weight, mean, inverse_deviation = ctx.saved_tensors
-        activated = _relu_of_norm(x, mean, inverse_deviation)
-        grad_activated, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
-            grad, activated.to(ctx.dtype), weight.to(ctx.dtype), [grad.shape[1]], *ctx.options,
-            [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.needs_input_grad[2]],
-        )  # fmt: skip
+        shape = (x.shape[0], x.shape[1], 1, 1, 1)
+        activated = x.sub(mean.view(shape)).mul_(inverse_deviation.view(shape)).relu_().to(ctx.dtype)
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        arguments = grad, activated, weight.to(ctx.dtype), [grad.shape[1]], *ctx.options
+        # Memory peaks here: so the parameters' and the input's gradients one after the other, and the latter in place.
+        _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(*arguments, [False, needs_weight, needs_bias])
         grad_x = None
-        if grad_activated is not None:
-            grad_norm = torch.ops.aten.threshold_backward(grad_activated.to(x.dtype), activated, 0)
-            grad_x = _norm_backward(grad_norm, x, mean, inverse_deviation)
-        if grad_weight is not None:
-            grad_weight = grad_weight.to(weight.dtype)
-        if grad_bias is not None:
-            grad_bias = grad_bias.to(weight.dtype)
-        return grad_x, grad_weight, grad_bias, None, None, None
+        if needs_x:
+            grad_activated, _, _ = torch.ops.aten.convolution_backward(*arguments, [True, False, False])
+            torch.ops.aten.threshold_backward.grad_input(grad_activated, activated, 0, grad_input=grad_activated)
+            del activated, arguments
+            rows = _as_batch_norm(grad_activated.to(x.dtype)), _as_batch_norm(x)
+            statistics = None, None, None, mean, inverse_deviation  # no affine weight, no running statistics
+            grad_x = torch.ops.aten.native_batch_norm_backward(*rows, *statistics, True, EPS, [True, False, False])[0]
+            grad_x = grad_x.view_as(x)
+        return grad_x, _like(grad_weight, weight), _like(grad_bias, weight), None
 
 
 def _as_batch_norm(x: Tensor) -> Tensor:
@@ -53,40 +95,5 @@ def _as_batch_norm(x: Tensor) -> Tensor:
     return x.reshape(1, -1, *x.shape[2:])
 
 
-def _norm_relu(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    normed, mean, inverse_deviation = torch.native_batch_norm(_as_batch_norm(x), None, None, None, None, True, 0.0, EPS)
-    return normed.view_as(x).relu_(), mean, inverse_deviation
-
-
-def _relu_of_norm(x: Tensor, mean: Tensor, inverse_deviation: Tensor) -> Tensor:
-    shape = (x.shape[0], x.shape[1], *[1] * (x.dim() - 2))
-    return x.sub(mean.view(shape)).mul_(inverse_deviation.view(shape)).relu_().to(x.dtype)
-
-
-def _norm_backward(grad: Tensor, x: Tensor, mean: Tensor, inverse_deviation: Tensor) -> Tensor:
-    grad_x, _, _ = torch.ops.aten.native_batch_norm_backward(
-        _as_batch_norm(grad),
-        _as_batch_norm(x),
-        None,
-        None,
-        None,
-        mean,
-        inverse_deviation,
-        True,
-        EPS,
-        [True, False, False],
-    )
-    return grad_x.view_as(x)
-
-
-def norm_relu_convolution(
-    x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, padding: int = 1, transposed: bool = False
-) -> Tensor:
-    """Convolution of ReLU(instance norm(x)).
-
-    Args:
-        x: (N, C, D, H, W); the norm has no affine parameters and uses the statistics of the instance.
-        weight: (O, C, k, k, k), or (C, O, k, k, k) if transposed; bias: (O,).
-        transposed: a transposed convolution whose output padding is ``stride - 1``.
-    """
-    return _NormReluConvolution.apply(x, weight, bias, stride, padding, transposed)
+def _like(grad: Tensor | None, parameter: Tensor) -> Tensor | None:
+    return None if grad is None else grad.to(parameter.dtype)

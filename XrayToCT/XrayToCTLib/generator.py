@@ -17,7 +17,7 @@ from XrayToCTLib.depth_repeated import (
     distinct_slices,
     normalise_repeated,
 )
-from XrayToCTLib.fused_convolution import EPS, norm_relu_convolution
+from XrayToCTLib.fused_convolution import EPS, norm_relu_convolution, norm_relu_convolution_to_one
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,7 @@ class Generator(nn.Module):
         for i in reversed(range(len(self.levels))):
             volume = self.ups[i](volume, is_activated=i == len(self.levels) - 1)
             volume = self.levels[i](volume, features[i])
-        padding = self.config.head_kernel // 2
-        return F.relu(norm_relu_convolution(volume, self.head.weight, self.head.bias, padding=padding))
+        return F.relu(norm_relu_convolution_to_one(volume, self.head.weight, self.head.bias))
 
 
 def original_generator_keys(config: GeneratorConfig) -> dict[str, str]:

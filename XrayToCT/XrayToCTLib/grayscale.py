@@ -41,7 +41,8 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
         ValueError: no finite value, or all of them equal.
     """
     values = np.asarray(pixels, dtype=np.float64)
-    finite = values[np.isfinite(values)]
+    are_finite = np.isfinite(values)
+    finite = values if are_finite.all() else values[are_finite]
     if finite.size == 0:
         raise ValueError("the picture has no finite values")
     low, high = np.percentile(finite, (LOW_PERCENTILE, HIGH_PERCENTILE))
@@ -51,8 +52,13 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     half_span = high / 2 - low / 2
     if not half_span > 0:
         raise ValueError("the picture is constant")
-    scaled = (np.clip(values, low, high) / 2 - low / 2) / half_span
-    return np.nan_to_num(scaled, nan=0.0).clip(0, 1).astype(np.float32)
+    scaled = np.clip(values, low, high)
+    scaled /= 2
+    scaled -= low / 2
+    scaled /= half_span
+    if finite is not values:
+        scaled[np.isnan(scaled)] = 0
+    return scaled.astype(np.float32).clip(0, 1)
 
 
 def luminance(colours: np.ndarray) -> np.ndarray:

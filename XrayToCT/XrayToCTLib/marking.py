@@ -7,6 +7,9 @@ from dataclasses import dataclass
 #: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
 SYNTHETIC_NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 
+#: Stands wherever the three classes are shown.
+TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -161,7 +161,7 @@ def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], 
         attributes=marks,
         name=prediction.source.stem,
     )
-    write_mrb(build_scene(content), path)
+    write_mrb(build_scene(content).scene, path)
 
 
 def _scores(prediction: Prediction) -> dict[str, float]:

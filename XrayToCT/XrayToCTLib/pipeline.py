@@ -18,6 +18,7 @@ from XrayToCTLib.devices import choose_device, device_failures
 from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
 from XrayToCTLib.generator import Generator
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator
 from XrayToCTLib.physical_size import volume_side_mm
 from XrayToCTLib.plausibility import Check, check_volume
@@ -25,7 +26,6 @@ from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
 from XrayToCTLib.refinement import refine
 
-TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
 Progress = Callable[[str, float], None]
 
 

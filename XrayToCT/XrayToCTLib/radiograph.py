@@ -77,7 +77,7 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
         rough = normalise(image.values)
         film = straighten_film(rough, certain=not image.photographed) if _may_be_photograph(image) else None
         values = image.values if film is None else film
-        box, inverted, polarity_notes = _frame_and_polarity(normalise(values), invert, image)
+        box, inverted, polarity_notes = _frame_and_polarity(rough if film is None else normalise(film), invert, image)
         # The frame must not take part in the normalisation, so that comes last, and only once.
         pixels = normalise(-values[box] if inverted else values[box])
     except ValueError as error:

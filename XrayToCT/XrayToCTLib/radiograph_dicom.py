@@ -1,6 +1,7 @@
 """Radiographs in DICOM: what the header says, and the grey values that it asks a viewer to show."""
 
 import re
+import struct
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -31,7 +33,8 @@ _CAPTURED = {"", "OT", "SC", "XC", "HC"}
 # Storage classes: CR, DX (presentation, processing), secondary capture (single, multi-frame), XA, RF, photographs.
 _STORAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|1\.1|1\.1\.1|7|7\.[1-4]|12\.1|12\.2|77\.1\.4)")
 _SECONDARY_CAPTURE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7(\.[1-4])?|77\.1\.4)")
-_JPEG_SYNTAXES = "1.2.840.10008.1.2.4."  # JPEG, JPEG-LS and JPEG 2000
+_JPEG_SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.[578]\d")  # JPEG and JPEG-LS, not JPEG 2000
+_JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _LARGEST_INFLATED = 1 << 30
 _OTHER_RADIOGRAPH = "give a frontal chest radiograph"
 
@@ -196,8 +199,9 @@ def _displayed_values(path: Path, header: pydicom.Dataset) -> tuple[np.ndarray, 
         stored = dataset.pixel_array
     except (RuntimeError, NotImplementedError):  # pydicom may have no decoder for this transfer syntax here
         # For others ITK knows no more than pydicom, and damaged run lengths have been seen to kill the process in it.
-        if not dataset.file_meta.TransferSyntaxUID.startswith(_JPEG_SYNTAXES):
+        if not _JPEG_SYNTAX.fullmatch(dataset.file_meta.TransferSyntaxUID):
             raise
+        _check_jpeg_frame(dataset)
         stored = _stored_values_by_itk(path, dataset)
     if stored.shape[:2] != (header.Rows, header.Columns):
         raise ValueError("pixel data and header disagree")
@@ -238,6 +242,25 @@ def _padding_mask(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | 
     """(H, W) mask of pixels that carry PixelPaddingValue (up to PixelPaddingRangeLimit): no part of the picture."""
     bounds = _numbers(dataset, "PixelPaddingValue") + _numbers(dataset, "PixelPaddingRangeLimit")
     return (stored >= min(bounds)) & (stored <= max(bounds)) if bounds else None
+
+
+def _check_jpeg_frame(dataset: pydicom.Dataset) -> None:
+    """Raise ValueError unless the first JPEG frame header agrees with the DICOM header.
+
+    Contradictions between the two have been seen to kill the process inside ITK's decoder.
+    """
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    position = 2  # after the start-of-image marker
+    while stream[position] == 0xFF and stream[position + 1] not in _JPEG_FRAME_MARKERS:
+        position += 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
+    precision, rows, columns, samples = struct.unpack_from(">BHHB", stream, position + 4)
+    bits = int(dataset.BitsAllocated)
+    if stream[position] != 0xFF or (rows, columns, samples) != (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel):
+        raise ValueError("the JPEG stream and the DICOM header disagree on the size")
+    if bits not in (8, 16) or not (bits // 2 if bits == 16 else 1) < precision <= bits:
+        raise ValueError("the JPEG stream and the DICOM header disagree on the depth")
+    if not 1 <= dataset.BitsStored <= bits or dataset.HighBit != dataset.BitsStored - 1:
+        raise ValueError("senseless bit depth")
 
 
 def _stored_values_by_itk(path: Path, dataset: pydicom.Dataset) -> np.ndarray:

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .atomic_write import write_bytes_atomically
-from .marking import SYNTHETIC_NOTICE
+from .marking import SYNTHETIC_NOTICE, TB_NOTICE
 from .report_style import STYLE
 
-#: Stands beside every result of the classifier.
-TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A browser that honours it loads nothing from outside even if markup slipped through the escaping.

@@ -110,7 +110,7 @@ def build_scene(content: SceneContent, scene: Any | None = None) -> SceneNodes:
 
 
 def new_scene() -> Any:
-    """A fresh vtkMRMLScene that knows volume rendering, the grey colours and Slicer's slice views, outside of Slicer."""
+    """A fresh vtkMRMLScene for use outside of Slicer, with what display nodes, rendering and slice views rely on."""
     import slicer
 
     scene = slicer.vtkMRMLScene()

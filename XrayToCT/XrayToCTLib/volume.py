@@ -71,9 +71,8 @@ def network_from_ct(image: sitk.Image, size: int, side_mm: float | None = None) 
     Returns:
         (size, size, size) float32 (D, H, W) in [0, 1]: clip(HU + 1024, 0, 2500) / 2500, zero (air) outside the CT.
         Where voxels grow, a Gaussian prevents aliasing: its width makes the resolution that of the larger voxel, as in
-        Cardoso et al., Scale factor point spread function matching, MICCAI 2015, equation 3.
+        Cardoso et al., Scale factor point spread function matching, MICCAI 2015.
     """
-    image = sitk.DICOMOrient(image, "LPS")
     extents = [count * step for count, step in zip(image.GetSize(), image.GetSpacing(), strict=True)]
     side = max(extents) if side_mm is None else float(side_mm)
     step = side / size
@@ -82,6 +81,7 @@ def network_from_ct(image: sitk.Image, size: int, side_mm: float | None = None) 
         if step > fine and image.GetSize()[axis] >= 4:  # the recursive filter needs four voxels
             sigma = math.sqrt(step**2 - fine**2) / (2 * math.sqrt(2 * math.log(2)))
             image = sitk.RecursiveGaussian(image, sigma=sigma, direction=axis)
+    # Sampled in patient space, so that the CT's own direction, permuted, flipped or oblique, needs no care here.
     centre = image.TransformContinuousIndexToPhysicalPoint([(count - 1) / 2 for count in image.GetSize()])
     origin = [middle - (size - 1) / 2 * step for middle in centre]
     grid = ([size] * 3, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, origin, [step] * 3)
