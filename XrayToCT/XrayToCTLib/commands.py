@@ -158,7 +158,7 @@ def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: P
     name = path.name.lower()
     if name.endswith(".png"):
         scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
-        write_png(path, np.rint(255 * scaled).astype(np.uint8))
+        write_png(path, np.rint(255 * scaled).astype(np.uint8), synthetic=False)  # an exact picture, (H, W)
     elif name.endswith(".npy"):
         with replacing(path, ".npy") as temporary:
             np.save(temporary, picture)

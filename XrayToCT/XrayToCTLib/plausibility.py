@@ -30,7 +30,9 @@ _MAX_SIDE_MM = 1000.0
 _TISSUE_HU = -350.0  # denser than this is body, lighter is air or lung
 _AIR_HU = -400.0
 _CLOSING_MM = 20.0  # gaps up to twice this wide are bridged to find where the chest wall should be
-_NECK_MM = 9.0  # air spaces that only passages of this radius join (airways, the junction line) are separate
+# Air spaces that only passages of this radius join (airways, the junction line) are separate; the wider ones are for
+# blurred volumes, where the lungs run into each other.
+_NECKS_MM = (9.0, 14.0, 19.0)
 _LUNG_ML = 100.0
 _EMPTY_HU, _BUBBLE_ML = -920.0, 600.0  # emptier and smaller: a bubble of gas in stomach or bowel
 _VOXEL_ML = GRID_MM**3 / 1000
@@ -43,7 +45,8 @@ _MAX_GAP_MM2 = 75.0
 _MIN_SYMMETRY = 0.3
 _MIN_SPINE_DEPTH = 0.6  # of the way from the front to the back of the lungs
 _MAX_SPINE_OFFSET_MM = 35.0
-_MIN_SPINE_HU = 80.0
+_MIN_SPINE_HU = 65.0
+_MARROW_HU = 300.0  # brighter tissue counts no more than this: contrast medium outshines the spine
 _LUNG_HU = (-920.0, -550.0)
 _SOFT_HU = (-110.0, 110.0)
 _OUTSIDE_HU = (-1024.0, -940.0)
@@ -131,7 +134,9 @@ def _measure(volume: np.ndarray, side_mm: tuple[float, float, float]) -> _Chest:
     body = _largest(hu > _TISSUE_HU)
     inside = _bridge(body)
     air, _ = ndimage.label(inside & (hu < _AIR_HU))
-    pieces = _lung_pieces(hu, air)
+    depth = ndimage.distance_transform_edt(air > 0, sampling=GRID_MM)
+    tries = (_lung_pieces(hu, air, depth, neck) for neck in _NECKS_MM)
+    pieces = next((found for found in tries if len(found) >= 2), None) or _lung_pieces(hu, air, depth, _NECKS_MM[0])
     lungs = _two_lungs(pieces)
     return _Chest(hu, body, inside, air, pieces, lungs, _find_spine(hu, inside, lungs) if lungs else None)
 
@@ -167,38 +172,30 @@ def _bridge(body: np.ndarray) -> np.ndarray:
     return np.stack([ndimage.binary_fill_holes(closed[:, row]) for row in range(body.shape[1])], axis=1)
 
 
-def _lung_pieces(hu: np.ndarray, air: np.ndarray) -> tuple[tuple[float, np.ndarray], ...]:
-    """Volumes and masks of the lungs, largest first, without airways, bubbles and pockets.
+def _lung_pieces(
+    hu: np.ndarray, air: np.ndarray, depth: np.ndarray, neck_mm: float
+) -> tuple[tuple[float, np.ndarray], ...]:
+    """Volumes in ml and masks of the lungs, largest first, without airways, bubbles and pockets.
 
-    Air spaces are cut where a ball of ``_NECK_MM`` cannot pass. What such a cut takes off a lung on the same side
-    (a lobe behind a consolidation) goes back to it.
+    Air spaces, of which ``depth`` is the distance to tissue in mm, are cut where a ball of ``neck_mm`` cannot pass.
+    What such a cut takes off a lung on the same side (a lobe behind a consolidation) goes back to it.
     """
-    seeds, count = ndimage.label(ndimage.distance_transform_edt(air > 0, sampling=GRID_MM) > _NECK_MM)
+    seeds, count = ndimage.label(depth > neck_mm)
     if not count:
         return ()
     distance, nearest = ndimage.distance_transform_edt(seeds == 0, sampling=GRID_MM, return_indices=True)
-    owner = np.where((air > 0) & (distance < _NECK_MM + 2 * GRID_MM), seeds[tuple(nearest)], 0)
-    volumes = np.bincount(owner.ravel(), minlength=count + 1) * _VOXEL_ML
-    order = [int(i) for i in np.argsort(-volumes[1:]) + 1 if volumes[i] >= _LUNG_ML / 2]
-    middle = (hu.shape[2] - 1) / 2
-    spaces: list[int] = []
-    sides: list[bool] = []
-    masks: list[np.ndarray] = []
-    for i in order:
-        mask = owner == i
-        if volumes[i] < _BUBBLE_ML and np.median(hu[mask]) < _EMPTY_HU:
+    owner = np.where((air > 0) & (distance < neck_mm + 2 * GRID_MM), seeds[tuple(nearest)], 0)
+    volumes = np.bincount(owner.ravel(), minlength=count + 1)[1:] * _VOXEL_ML
+    lungs: dict[tuple[int, bool], np.ndarray] = {}
+    for i in np.flatnonzero(volumes >= _LUNG_ML / 2):
+        piece = owner == i + 1
+        if volumes[i] < _BUBBLE_ML and np.median(hu[piece]) < _EMPTY_HU:
             continue
-        space = int(air[mask][0])
-        on_left = bool(np.nonzero(mask)[2].mean() > middle)
-        same = [k for k in range(len(masks)) if spaces[k] == space and sides[k] == on_left]
-        if same:
-            masks[same[0]] |= mask
-        else:
-            spaces.append(space)
-            sides.append(on_left)
-            masks.append(mask)
-    sized = [(float(mask.sum() * _VOXEL_ML), mask) for mask in masks]
-    return tuple(sorted((p for p in sized if p[0] >= _LUNG_ML), key=lambda piece: -piece[0]))
+        on_left = bool(np.nonzero(piece)[2].mean() > (hu.shape[2] - 1) / 2)
+        space = int(air[piece][0])
+        lungs[space, on_left] = piece | lungs.get((space, on_left), False)
+    sized = [(float(mask.sum() * _VOXEL_ML), mask) for mask in lungs.values()]
+    return tuple(sorted((lung for lung in sized if lung[0] >= _LUNG_ML), key=lambda lung: -lung[0]))
 
 
 def _two_lungs(pieces: tuple[tuple[float, np.ndarray], ...]) -> _Lungs | None:
@@ -214,9 +211,8 @@ def _two_lungs(pieces: tuple[tuple[float, np.ndarray], ...]) -> _Lungs | None:
 
 def _find_spine(hu: np.ndarray, inside: np.ndarray, lungs: _Lungs) -> _Spine | None:
     """The most persistent dense column: a low percentile over the rows leaves out the heart, also with contrast."""
-    dense = np.where(inside, np.clip(hu, 0, 600), 0)[:, lungs.top : lungs.bottom + 1]
-    # Along the rows the spine bends, hence the widest blur there.
-    column = np.percentile(ndimage.gaussian_filter(dense, (2, 3, 1.5)), 20, axis=1)
+    dense = np.where(inside, np.clip(hu, 0, _MARROW_HU), 0)[:, lungs.top : lungs.bottom + 1]
+    column = np.percentile(ndimage.gaussian_filter(dense, (3, 3, 2)), 20, axis=1)
     reach = round(45 / GRID_MM)
     start = max(0, round(lungs.middle) - reach)
     column = column[:, start : round(lungs.middle) + reach + 1]
