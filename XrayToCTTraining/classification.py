@@ -129,5 +129,6 @@ def _shifted(volume: Tensor, rng: np.random.Generator, limit: int = 6) -> Tensor
     shift = rng.integers(-limit, limit + 1, 3)
     padded = F.pad(volume, (limit,) * 6)
     start = limit + shift
-    sides = volume.shape[2:]
-    return padded[(..., *(slice(int(a), int(a) + side) for a, side in zip(start, sides, strict=True)))]
+    for axis, first in enumerate(start):
+        padded = padded.narrow(2 + axis, int(first), volume.shape[2 + axis])
+    return padded

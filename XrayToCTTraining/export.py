@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from XrayToCTLib.classifier import CTClassifier
 from XrayToCTLib.generator import Generator
 from XrayToCTLib.models import save_model

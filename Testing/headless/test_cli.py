@@ -11,8 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from conftest import write_dicom
 from PIL import Image
+
+from conftest import write_dicom
 
 ALL_FORMATS = "nrrd,nifti,dicom,mrb,png,npy"
 
@@ -203,7 +204,8 @@ def test_each_kind_of_bad_input_gets_one_sentence_that_names_the_file(batch, nam
     ],
 )
 def test_errors_have_their_exit_code_and_no_traceback(run, chest_png, tmp_path, arguments, code):
-    done = run(*[argument.replace("CHEST", str(chest_png)).replace("out", str(tmp_path / "o")) for argument in arguments])
+    names = {"CHEST": chest_png, "CHEST.safetensors": f"{chest_png}.safetensors", "out": tmp_path / "o"}
+    done = run(*[names.get(argument, argument) for argument in arguments])
     assert done.returncode == code, done.stderr
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.plausibility import Check, check_volume
-
 from XrayToCTTraining.simulation.patient import LABELS, Label
 from XrayToCTTraining.simulation.phantom import simulate_chest
 

@@ -119,7 +119,9 @@ def test_regression_loss_is_the_sum_of_its_definitions():
     projections = [np.abs(p.mean(axis) - t.mean(axis)).mean() for axis in (2, 3, 4)]
     weights = RegressionWeights(reconstruction=2, projection=3, absolute=5)
     expected = 2 * ((p - t) ** 2).mean() + 3 * np.mean(projections) + 5 * np.abs(p - t).mean()
-    assert regression_loss(torch.from_numpy(p), torch.from_numpy(t), weights).item() == pytest.approx(expected, rel=1e-12)
+    assert regression_loss(torch.from_numpy(p), torch.from_numpy(t), weights).item() == pytest.approx(
+        expected, rel=1e-12
+    )
     assert projection_loss(torch.from_numpy(p), torch.from_numpy(t)).item() == pytest.approx(np.mean(projections))
 
 

@@ -8,8 +8,6 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from XrayToCTLib.dicom_reading import find_series, is_dicom
+from XrayToCTLib.itk_reader import quiet_itk
 from XrayToCTLib.recorded_image import unsuitable
 
 LARGEST_VOXEL_COUNT = 1_000_000_000
@@ -51,17 +50,6 @@ def read_ct(path: str | Path) -> sitk.Image:
     except (RuntimeError, OSError, EOFError, zlib.error, struct.error, MemoryError) as error:
         raise unsuitable(path, "is a damaged, truncated or unsupported CT", "export it again") from error
     return _hounsfield(path, image)
-
-
-@contextmanager
-def quiet_itk() -> Iterator[None]:
-    """Keeps ITK's C++ warnings off stderr, where only one sentence belongs."""
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
 
 
 def _read_dicom(path: Path) -> sitk.Image:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from XrayToCTLib.fused_convolution import EPS
 
@@ -39,16 +39,16 @@ class DepthRepeated:
         return torch.cat([self.first.unsqueeze(2), interior, self.last.unsqueeze(2)], dim=2)
 
 
-def convolve_repeated(x: Tensor, depth: int, weight: Tensor, bias: Tensor) -> DepthRepeated:
+def convolve_repeated(x: Tensor, depth: int, convolution: nn.Conv3d) -> DepthRepeated:
     """3x3x3 convolution (zero padding 1) of ``x`` (N, C, H, W) repeated ``depth`` times along a new depth axis.
 
-    Args:
-        weight: (O, C, 3, 3, 3); bias: (O,).
+    ``convolution`` has a weight (O, C, 3, 3, 3) and a bias.
     """
-    before, centre, after = weight.unbind(2)  # each (O, C, 3, 3)
+    assert convolution.bias is not None  # for the type checker
+    before, centre, after = convolution.weight.unbind(2)  # each (O, C, 3, 3)
     both = centre + before + after
     kernels = torch.cat([centre + after, both, before + centre])
-    first, interior, last = F.conv2d(x, kernels, bias.repeat(3), padding=1).chunk(3, dim=1)
+    first, interior, last = F.conv2d(x, kernels, convolution.bias.repeat(3), padding=1).chunk(3, dim=1)
     return DepthRepeated(first, interior, last, depth)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 EPS = 1e-5
 
@@ -35,18 +35,20 @@ def norm_relu_convolution(
     return torch.convolution(activated, weight, bias, *options)
 
 
-def norm_relu_convolution_to_one(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The same for a kernel of one output channel, ``weight`` (1, C, k, k, k) with k odd, zero padding k // 2.
+def norm_relu_convolution_to_one(x: Tensor, convolution: nn.Conv3d) -> Tensor:
+    """The same with a convolution of one output channel, weight (1, C, k, k, k) with k odd, zero padding k // 2.
 
     Libraries compute output channels in blocks of 16, so that a single one wastes most of the work (the 7x7x7 head took
     half of the network's time). Here the k depth taps are the output channels of 2D convolutions, summed with a shift.
     """
-    size = weight.shape[2]
-    half = size // 2
-    taps = weight[0].transpose(0, 1).unsqueeze(2)  # (k, C, 1, k, k)
+    half = convolution.kernel_size[0] // 2
+    taps = convolution.weight[0].transpose(0, 1).unsqueeze(2)  # (k, C, 1, k, k)
     planes = norm_relu_convolution(x, taps, None, padding=(0, half, half)).unbind(1)
-    total = sum(F.pad(plane, (0, 0, 0, 0, half - tap, tap - half)) for tap, plane in enumerate(planes))
-    return total.unsqueeze(1) + bias.view(1, 1, 1, 1, 1)
+    assert convolution.bias is not None  # for the type checker
+    total = convolution.bias.view(1, 1, 1, 1)
+    for tap, plane in enumerate(planes):
+        total = total + F.pad(plane, (0, 0, 0, 0, half - tap, tap - half))
+    return total.unsqueeze(1)
 
 
 class _NormReluConvolution(torch.autograd.Function):

@@ -162,7 +162,7 @@ class DecoderLevel(nn.Module):
         self.compress = nn.Conv2d(encoder_channels, channels, 1)
         self.lift = nn.Conv3d(channels, channels, 3, padding=1)
         self.merge = nn.Conv3d(2 * channels, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(nn.Conv3d(channels, channels, 3, padding=1) for _ in range(blocks))
+        self.blocks = nn.Sequential(*(nn.Conv3d(channels, channels, 3, padding=1) for _ in range(blocks)))
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """
@@ -171,11 +171,12 @@ class DecoderLevel(nn.Module):
             features: (N, encoder_channels, S, S), the encoder's features of this size.
         """
         channels, depth = x.shape[1], x.shape[2]
-        repeated = convolve_repeated(_norm_relu(self.compress(features)), depth, self.lift.weight, self.lift.bias)
+        repeated = convolve_repeated(_norm_relu(self.compress(features)), depth, self.lift)
         of_decoder, of_encoder = self.merge.weight.split(channels, dim=1)
         x = norm_relu_convolution(x, of_decoder, self.merge.bias)
         x = add_distinct_slices(x, distinct_slices(normalise_repeated(repeated), of_encoder))
-        for block in self.blocks:
+        for block in self.blocks.children():
+            assert isinstance(block, nn.Conv3d)  # for the type checker
             x = norm_relu_convolution(x, block.weight, block.bias)
         return x
 
@@ -193,7 +194,7 @@ class Upsampling(nn.Module):
             self.convolution = nn.Conv3d(channels_in, channels_out, 3, padding=1)
 
     def forward(self, x: Tensor, is_activated: bool) -> Tensor:
-        """``is_activated``: x comes from the bridge and not from a convolution that norm and ReLU still have to follow."""
+        """``is_activated``: x comes from the bridge, not from a convolution that norm and ReLU have still to follow."""
         if is_activated:
             x = self.convolution(x)
         else:
@@ -236,7 +237,7 @@ class Generator(nn.Module):
         for i in reversed(range(len(self.levels))):
             volume = self.ups[i](volume, is_activated=i == len(self.levels) - 1)
             volume = self.levels[i](volume, features[i])
-        return F.relu(norm_relu_convolution_to_one(volume, self.head.weight, self.head.bias))
+        return F.relu(norm_relu_convolution_to_one(volume, self.head))
 
 
 def original_generator_keys(config: GeneratorConfig) -> dict[str, str]:

@@ -10,7 +10,8 @@ from XrayToCTLib.recorded_image import check_size
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_itk() -> Iterator[None]:
+    """Keeps ITK's C++ warnings off stderr, where only one sentence belongs."""
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
@@ -35,7 +36,7 @@ def read_single_slice(path: Path, image_io: str, reported_path: Path | None = No
         UnsuitableInput: too few or too many pixels.
         RuntimeError: ITK cannot decode the file.
     """
-    with _quiet():
+    with quiet_itk():
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.SetImageIO(image_io)

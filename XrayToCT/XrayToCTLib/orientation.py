@@ -146,3 +146,20 @@ def apply_display_flips(pixels: Array, transpose: bool, flip_rows: bool, flip_co
         pixels = pixels.swapaxes(0, 1)
     axes = [axis for axis, flipped in ((0, flip_rows), (1, flip_columns)) if flipped]
     return _flip(pixels, axes) if axes else pixels
+
+
+def as_displayed(values: np.ndarray, along_row: str, down_column: str) -> tuple[np.ndarray, bool]:
+    """A frontal picture (H, W) or (H, W, channels) with the letters of :func:`display_flips`, turned so that row 0 is
+    superior and column 0 the patient's right; and whether rows and columns changed places (the spacing must then, too).
+    """
+    transpose, flip_rows, flip_columns = display_flips(along_row, down_column)
+    return np.ascontiguousarray(apply_display_flips(values, transpose, flip_rows, flip_columns)), transpose
+
+
+def direction_letter(direction: Sequence[float] | np.ndarray) -> str:
+    """DICOM's letter for the dominant axis of a direction (3 numbers in LPS): L or R, P or A, H or F.
+
+    Source: DICOM PS3.3 C.7.6.1.1.1, Patient Orientation.
+    """
+    axis = int(np.argmax(np.abs(direction)))
+    return ("LR", "PA", "HF")[axis][0 if direction[axis] > 0 else 1]

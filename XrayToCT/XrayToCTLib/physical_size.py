@@ -9,6 +9,8 @@ from XrayToCTLib.radiograph import Radiograph, padded_side_mm
 # the chest 150 mm before the detector. (SID / SAD of the usual 1.8 m for PA, and of a bedside film at 1 m for AP.)
 TYPICAL_MAGNIFICATION = {"PA": 1800 / 1650, "AP": 1000 / 850}
 
+SMALLEST_FIELD_MM, LARGEST_FIELD_MM = 100.0, 600.0  # between a newborn's chest and the largest detectors
+
 
 @dataclass(frozen=True)
 class VolumeSize:
@@ -36,4 +38,6 @@ def volume_side_mm(radiograph: Radiograph | None, geometry: Geometry) -> VolumeS
         warnings = (
             f"The X-ray does not tell its magnification: {magnification:.2f} is assumed, as is usual for its view.",
         )
+    if not SMALLEST_FIELD_MM <= field <= LARGEST_FIELD_MM:
+        warnings += (f"The recorded pixel spacing makes the X-ray {field:.0f} mm wide, which does not fit a chest.",)
     return VolumeSize(field * max(geometry.volume_mm) / max(geometry.field_at_isocentre_mm), False, warnings)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from .atomic_write import write_bytes_atomically
-from .comparison import difference_picture
-from .marking import SYNTHETIC_NOTICE
-from .orientation import display_slice
-from .projection import HU_OFFSET, HU_RANGE
+from XrayToCTLib.atomic_write import write_bytes_atomically
+from XrayToCTLib.comparison import difference_picture
+from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.orientation import display_slice
+from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
 FloatArray = NDArray[np.floating]
 Picture = NDArray[np.uint8]  # (rows, columns) grey, or (rows, columns, 3) sRGB

@@ -34,7 +34,7 @@ _CLOSING_MM = 20.0  # gaps up to twice this wide are bridged to find where the c
 # blurred volumes, where the lungs run into each other.
 _NECKS_MM = (9.0, 14.0, 19.0)
 _LUNG_ML = 100.0
-_EMPTY_HU, _BUBBLE_ML = -920.0, 600.0  # emptier and smaller: a bubble of gas in stomach or bowel
+_EMPTY_HU, _BUBBLE_ML = -900.0, 300.0  # emptier and smaller: a bubble of gas in stomach or bowel
 _VOXEL_ML = GRID_MM**3 / 1000
 _FACE_MM2 = GRID_MM**2
 

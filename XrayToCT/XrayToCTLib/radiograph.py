@@ -95,7 +95,7 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
         notes.append("The picture seems to be a photograph whose film edges were not found: it was not straightened.")
     spacing = image.spacing_mm if film is None else None
     magnification = image.magnification if spacing else None
-    radiograph = Radiograph(
+    return Radiograph(
         pixels=pixels,
         spacing_mm=spacing,
         magnification=magnification,
@@ -104,7 +104,6 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
         warnings=tuple(notes),
         header=image.header,
     )
-    return _with_size_warnings(radiograph)
 
 
 def network_input(radiograph: Radiograph, size: int = 128) -> np.ndarray:
@@ -122,8 +121,7 @@ def network_input(radiograph: Radiograph, size: int = 128) -> np.ndarray:
 def padded_side_mm(radiograph: Radiograph) -> float | None:
     """Side in mm of the square field of :func:`network_input`, in the patient; None if the spacing is unknown.
 
-    Where the magnification is unknown the spacing is taken as it is, which makes the field too large by the unknown
-    magnification (the radiograph then carries a warning).
+    Where the magnification is unknown this is the field at the detector (see :mod:`XrayToCTLib.physical_size`).
     """
     if radiograph.spacing_mm is None:
         return None
@@ -210,17 +208,3 @@ def _frame_and_polarity(
     if max(likeness) < _DOUBTFUL:
         notes.append("The picture hardly looks like a frontal chest: check that it is one, and that bone is bright.")
     return boxes[inverted], inverted, notes
-
-
-def _with_size_warnings(radiograph: Radiograph) -> Radiograph:
-    """The radiograph with a warning where its physical size is unknown, uncertain or absurd."""
-    side = padded_side_mm(radiograph)
-    if side is None:
-        note = "The file records no usable pixel spacing, so sizes in millimetres are nominal."
-    elif radiograph.magnification is None:
-        note = "The file records no magnification, so sizes are those at the detector, larger than in the patient."
-    elif not 100 <= side <= 600:
-        note = f"The recorded pixel spacing makes the field {side:.0f} mm wide, which does not fit a chest."
-    else:
-        return radiograph
-    return Radiograph(**{**radiograph.__dict__, "warnings": (*radiograph.warnings, note)})

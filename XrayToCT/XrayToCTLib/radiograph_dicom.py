@@ -18,11 +18,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import is_colourful, luminance
 from XrayToCTLib.itk_reader import read_single_slice
+from XrayToCTLib.orientation import as_displayed, direction_letter
 from XrayToCTLib.recorded_image import (
     RecordedImage,
-    as_displayed,
     check_size,
-    direction_letter,
     positive_spacing,
     unreadable,
     unsuitable,

@@ -14,12 +14,11 @@ from PIL import Image, ImageOps
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import is_colourful, luminance
 from XrayToCTLib.itk_reader import read_single_slice
+from XrayToCTLib.orientation import as_displayed, direction_letter
 from XrayToCTLib.recorded_image import (
     LARGEST_PIXEL_COUNT,
     RecordedImage,
-    as_displayed,
     check_size,
-    direction_letter,
     positive_spacing,
     unreadable,
     unsuitable,

@@ -1,6 +1,5 @@
 """What a file holds before it becomes a radiograph: the values, and what the file says about them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,33 +68,3 @@ def check_size(path: Path, rows: int, columns: int) -> None:
 def positive_spacing(row: float, column: float) -> tuple[float, float] | None:
     """The spacing (mm), or None where it is zero, negative, not finite or absurdly small or large."""
     return (row, column) if all(1e-3 <= side <= 100 for side in (row, column)) else None
-
-
-def direction_letter(direction: Sequence[float] | np.ndarray) -> str:
-    """DICOM's letter for the dominant axis of a direction (3 numbers in LPS): L/R, P/A, H/F.
-
-    Source: DICOM PS3.3 C.7.6.1.1.1, Patient Orientation.
-    """
-    axis = int(np.argmax(np.abs(direction)))
-    return ("LR", "PA", "HF")[axis][0 if direction[axis] > 0 else 1]
-
-
-def as_displayed(values: np.ndarray, along_row: str, down_column: str) -> tuple[np.ndarray, bool]:
-    """Turn a frontal picture so that row 0 is superior and column 0 is the patient's right.
-
-    Args:
-        values: (H, W) or (H, W, channels).
-        along_row: where the columns lead with growing index, L, R, H or F.
-        down_column: where the rows lead with growing index, one of the other pair of letters.
-
-    Returns:
-        The picture, and whether rows and columns changed places (the spacing must then, too).
-    """
-    transposed = along_row in "HF"
-    if transposed:
-        values, along_row, down_column = values.swapaxes(0, 1), down_column, along_row
-    if along_row == "R":
-        values = values[:, ::-1]
-    if down_column == "H":
-        values = values[::-1]
-    return np.ascontiguousarray(values), transposed

@@ -12,10 +12,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from .atomic_write import write_bytes_atomically
-from .marking import SYNTHETIC_NOTICE, TB_NOTICE
-from .report_style import STYLE
-
+from XrayToCTLib.atomic_write import write_bytes_atomically
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.report_style import STYLE
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A browser that honours it loads nothing from outside even if markup slipped through the escaping.

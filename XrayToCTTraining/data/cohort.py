@@ -85,7 +85,7 @@ def open_cohort(folder: Path) -> Cohort:
         )
     with manifest.open(newline="") as file:
         try:
-            cases = tuple(Case(**{**row, "side_mm": float(row["side_mm"])}) for row in csv.DictReader(file))
+            cases = tuple(Case(side_mm=float(row.pop("side_mm")), **row) for row in csv.DictReader(file))
         except (KeyError, TypeError, ValueError) as error:
             raise UnsuitableInput(f"{manifest} is not a cohort manifest ({error}); make the cohort again.") from error
     for case in cases:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .space import Frame, Volume, smooth_min
+from XrayToCTTraining.simulation.space import Frame, Volume, smooth_min
 
 # Profile of the chest along z. CENTRE is where each lung's own axis lies, OUTER the half-width of the cage at its inner
 # surface, INNER how far a lung would reach medially from CENTRE if there were no mediastinum.

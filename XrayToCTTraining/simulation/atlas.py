@@ -12,11 +12,10 @@ from scipy import ndimage
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import lps_to_network
-
-from .lesions import plant
-from .patient import AIR_HU, Label, Patient
-from .phantom import add_noise
-from .space import upsample
+from XrayToCTTraining.simulation.lesions import plant
+from XrayToCTTraining.simulation.patient import AIR_HU, Label, Patient
+from XrayToCTTraining.simulation.phantom import add_noise
+from XrayToCTTraining.simulation.space import upsample
 
 _MAX_VOXELS = 1 << 30
 _MARGIN = 1.3  # of the side: how much of the scan is kept around the chest, so that a warp finds tissue there

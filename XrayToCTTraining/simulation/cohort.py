@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from .atlas import Atlas, warp_atlas
-from .patient import LABELS, Label, Patient
-from .phantom import simulate_chest
+from XrayToCTTraining.simulation.atlas import Atlas, warp_atlas
+from XrayToCTTraining.simulation.patient import LABELS, Label, Patient
+from XrayToCTTraining.simulation.phantom import simulate_chest
 
 Source = Literal["procedural", "atlas"]
 SOURCES: tuple[Source, ...] = get_args(Source)

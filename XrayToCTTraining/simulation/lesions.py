@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .patient import Label, Lesion
-from .space import deposit, smooth_noise
+from XrayToCTTraining.simulation.patient import Label, Lesion
+from XrayToCTTraining.simulation.space import deposit, smooth_noise
 
 KINDS: dict[Label, tuple[str, ...]] = {
     "healthy": (),

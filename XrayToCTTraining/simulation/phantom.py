@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Chest, Habitus, build_chest, random_frame, random_habitus
-from .lesions import plant, split_lungs
-from .patient import AIR_HU, Label, Patient
-from .skeleton import paint_skeleton
-from .space import Frame, Volume, fill, paint, smooth_noise
-from .vessels import HILA, OESOPHAGUS, VEIN_GATES, airways, great_vessels, lung_tree, render, tube
+from XrayToCTTraining.simulation.anatomy import Chest, Habitus, build_chest, random_frame, random_habitus
+from XrayToCTTraining.simulation.lesions import plant, split_lungs
+from XrayToCTTraining.simulation.patient import AIR_HU, Label, Patient
+from XrayToCTTraining.simulation.skeleton import paint_skeleton
+from XrayToCTTraining.simulation.space import Frame, Volume, fill, paint, smooth_noise
+from XrayToCTTraining.simulation.vessels import (
+    HILA,
+    OESOPHAGUS,
+    VEIN_GATES,
+    airways,
+    great_vessels,
+    lung_tree,
+    render,
+    tube,
+)
 
 FAT_HU, MUSCLE_HU, LIVER_HU, SPLEEN_HU, SKIN_HU = -100.0, 50.0, 57.0, 48.0, 20.0
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import Chest, Habitus, cage_wall, profile, spine_y
-from .space import Frame, Volume, fill, paint
+from XrayToCTTraining.simulation.anatomy import Chest, Habitus, cage_wall, profile, spine_y
+from XrayToCTTraining.simulation.space import Frame, Volume, fill, paint
 
 CORTICAL_HU, CANCELLOUS_HU, CARTILAGE_HU, DISC_HU = 950.0, 260.0, 95.0, 75.0
 

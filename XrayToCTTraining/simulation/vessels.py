@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import Habitus
-from .skeleton import sweep
-from .space import Frame, Volume, deposit
+from XrayToCTTraining.simulation.anatomy import Habitus
+from XrayToCTTraining.simulation.skeleton import sweep
+from XrayToCTTraining.simulation.space import Frame, Volume, deposit
 
 # Centre lines in canonical (y, z, x) and radii in mm.
 TRACHEA = (((2, -200, 0), (6, -160, 0), (12, -110, -1), (22, -52, -2)), (8.5, 8.5, 8.5, 8.5))
