@@ -1,6 +1,7 @@
 # Everything sets itself up in .venv; PYTHON is any Python 3.10 to 3.12.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3,$(if $(shell $(name) -c "" 2>/dev/null && echo yes),$(name))))
 VENV := .venv
+DEMO := demo
 BIN := $(VENV)/bin
 DEMO_XRAY := from pydicom.data import get_testdata_file; print(get_testdata_file("RG1_UNCR.dcm", download=False))
 
@@ -18,7 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/xray-to-ct generate "$$($(BIN)/python -c '$(DEMO_XRAY)')" -o demo --formats nrrd,dicom,mrb,png
+	$(BIN)/xray-to-ct generate "$$($(BIN)/python -c '$(DEMO_XRAY)')" -o $(DEMO) --formats nrrd,dicom,mrb,png
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

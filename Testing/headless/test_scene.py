@@ -18,6 +18,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 numpy_support = pytest.importorskip("vtk.util.numpy_support")
 
+from mrml_reading import array_of, node_of_role, ras_of, read_mrb  # noqa: E402
 from XrayToCTLib import scene as scenes  # noqa: E402
 
 VOXEL = 5.0
@@ -40,38 +41,6 @@ def content(with_difference: bool = True) -> scenes.SceneContent:
         attributes=MARKS,
         name="case 1",
     )
-
-
-def read_mrb(path: Path, cache: Path):
-    scene = scenes.new_scene()
-    manager = slicer.vtkDataIOManager()
-    cache_manager = slicer.vtkCacheManager()
-    cache_manager.SetMRMLScene(scene)
-    cache_manager.SetRemoteCacheDirectory(str(cache))
-    scene.SetCacheManager(cache_manager)
-    manager.SetCacheManager(cache_manager)
-    scene.SetDataIOManager(manager)
-    scene.SetRootDirectory(str(cache))
-    assert scene.ReadFromMRB(str(path), True)
-    return scene
-
-
-def node_of_role(scene, role: str):
-    nodes = [scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes())]
-    (node,) = [node for node in nodes if node.GetAttribute(scenes.ROLE_ATTRIBUTE) == role]
-    return node
-
-
-def array_of(node) -> np.ndarray:
-    data = node.GetImageData()
-    scalars = numpy_support.vtk_to_numpy(data.GetPointData().GetScalars())
-    return scalars.reshape(data.GetDimensions()[::-1])
-
-
-def ras_of(node):
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return lambda kji: np.array(matrix.MultiplyPoint([*kji[::-1], 1.0]))[:3]
 
 
 @pytest.fixture(scope="module")

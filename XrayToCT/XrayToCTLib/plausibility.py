@@ -10,7 +10,9 @@ on simulated chests and on warps of very few real CTs: they are round numbers wi
 want a finer calibration on real patients. They are wrong by nature for a person with situs inversus, after the removal
 of a lung, with an effusion that fills a whole side, and for a scan that leaves out the bases of the lungs. Where the
 body leaves the field of view at the shoulders or the flanks, the check for truncation allows a share of the side.
-Gas counts as bowel gas, not as lung, where it is both nearly empty and small. A check that needs lungs, or a spine,
+Gas counts as bowel gas, not as lung, where it is both nearly empty and small; a bubble of 100 ml or more whose
+rim is blurred may count as a third lung, and a third lung that touches another on its side counts as part of that.
+No check looks for a volume that is upside down. A check that needs lungs, or a spine,
 fails with no value where there are none.
 """
 

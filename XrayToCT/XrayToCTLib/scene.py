@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import ijk_to_ras
 from XrayToCTLib.volume import replacing
@@ -148,12 +148,12 @@ def write_mrb(scene: Any, path: str | Path) -> None:
     """Write a scene with all its data as a MRML bundle (*.mrb), at once or not at all.
 
     Raises:
-        XrayToCTError: MRML could not write it.
+        UnsuitableInput: MRML could not write it.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # Slicer takes a relative one from the scene's own folder
     with replacing(path, ".mrb") as temporary:
         if not scene.WriteToMRB(str(temporary)) or not temporary.exists():
-            raise XrayToCTError(f"{path.name!r} could not be written; check the free space and the rights there.")
+            raise UnsuitableInput(f"{path.name!r} could not be written; check the free space and the rights there.")
 
 
 def _default_scene() -> Any:
