@@ -1,17 +1,17 @@
 """Training checkpoints: complete, written atomically, read without pickle's code execution."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from XrayToCTLib.atomic_write import replacing
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes ``state`` so that ``path`` always holds a whole checkpoint, the old or the new."""
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from XrayToCTLib.classifier import CLASSES, CLASSIFIERS, CTClassifier, classify
 from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
-from XrayToCTTraining.data.cohort import Case, Cohort
+from XrayToCTTraining.data.cohort import Case, Cohort, save_array
 from XrayToCTTraining.reconstruction import predict, training_pair
 from XrayToCTTraining.simulation.acquisition import CLEAN, random_style
 
@@ -53,10 +53,7 @@ def write_volumes(cohort: Cohort, generator: nn.Module, geometry: Geometry, fold
             continue
         radiograph, truth = training_pair(cohort, case, geometry, style, rng)
         for kind, volume in (("true", truth[0, 0].numpy()), ("generated", predict(generator, radiograph))):
-            temporary = paths[kind].with_suffix(".part")
-            with temporary.open("wb") as file:
-                np.save(file, volume.astype(np.float16))
-            temporary.replace(paths[kind])
+            save_array(paths[kind], volume.astype(np.float16))
 
 
 def fit_classifier(cohort: Cohort, volumes: Path, run: Path, fit: ClassifierFit) -> Path:

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.projection import Geometry, hu_from_network, network_from_hu
-from XrayToCTLib.volume import network_from_ct, read_ct
+from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.metrics import RECONSTRUCTION
 from XrayToCTTraining.reconstruction import evaluate_generator, predict

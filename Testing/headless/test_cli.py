@@ -306,3 +306,25 @@ def test_every_command_has_help_with_an_example(run, command):
     done = run(command, "--help")
     assert done.returncode == 0
     assert f"xray-to-ct {command}" in done.stdout.split("example", 1)[1]
+
+
+def test_an_imported_original_checkpoint_gives_the_original_networks_output(run, tmp_path):
+    import torch
+
+    import golden_rule
+
+    torch.save(golden_rule.golden_state_dict("x2ct_generator_64", torch.float32), tmp_path / "90_net_G.pth")
+    np.save(tmp_path / "x.npy", golden_rule.golden_input(64, 1, 64, 64).numpy())
+    own_models = {"XRAYTOCT_CACHE": str(tmp_path / "models")}
+    refused = run("models", "import", tmp_path / "90_net_G.pth", "--name", "original", **own_models)
+    assert refused.returncode == 4  # such weights have no orientation
+    assert "--force" in refused.stderr
+    imported = run("models", "import", tmp_path / "90_net_G.pth", "--name", "original", "--force", **own_models)
+    assert imported.returncode == 0, imported.stderr
+    options = ["--network-input", tmp_path / "x.npy", "--model", "original", "--formats", "npy", "-o", tmp_path / "out"]
+    generated = run("generate", *options, **own_models)
+    assert generated.returncode == 0, generated.stderr
+    golden = golden_rule.golden_outputs("x2ct_generator_64")
+    step = int(golden["step"])
+    output = np.load(tmp_path / "out" / "output.npy")[::step, ::step, ::step]
+    assert np.abs(output - golden["y"][0, 0]).max() < 1e-3 * float(golden["y_max"])

@@ -110,7 +110,7 @@ def shown_maximum(volume: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def written(shown, volume, tmp_path_factory) -> tuple[Path, float]:
-    """All outputs of a radiograph whose header tells its size, and the factor by which the body is larger than drawn."""
+    """All outputs of a radiograph whose header tells its size, and how much larger than drawn the body is."""
     folder = tmp_path_factory.mktemp("written")
     prediction = predict(write_dicom(folder / "x.dcm", shown), volume)
     write_outputs(prediction, folder / "out", ("nrrd", "nifti", "dicom", "mrb", "npy", "png"))

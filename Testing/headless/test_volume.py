@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
+from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.dicom_series import write_dicom_series
 from XrayToCTLib.errors import ModelError, UnsuitableInput
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
-from XrayToCTLib.volume import ct_from_network, network_from_ct, radiograph_image, read_ct, write_nifti, write_nrrd
+from XrayToCTLib.volume import ct_from_network, network_from_ct, radiograph_image, write_nifti, write_nrrd
 
 CENTRE = (13.0, -29.0, 210.0)
 VOXEL = 5.0

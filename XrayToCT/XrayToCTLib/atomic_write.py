@@ -1,25 +1,29 @@
 """Write a file whole or not at all."""
 
-from __future__ import annotations
-
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_bytes_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write under a temporary name beside ``path``, then rename: an old file stays whole if anything fails.
+@contextmanager
+def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
 
-    Returns the path. Raises OSError where the folder is missing or cannot be written to.
+    Args:
+        path: missing folders above it are made.
+        suffix: of the temporary file, for writers that go by it.
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp gives a file that only its owner can read
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".xraytoct-", dir=path.parent) as folder:
+        temporary = Path(folder) / f"new{suffix}"
+        yield temporary
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return path
+
+
+def write_bytes_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Writes ``content`` and returns the path. Raises OSError where the folder cannot be written to."""
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from XrayToCTLib import models
+from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
@@ -22,7 +23,15 @@ from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.outputs import summary, write_outputs
 from XrayToCTLib.pictures import side_by_side, write_png
-from XrayToCTLib.pipeline import Models, class_probabilities, generate, load_models, project, scaled_geometry
+from XrayToCTLib.pipeline import (
+    CLASSIFIER_SIDE,
+    Models,
+    class_probabilities,
+    generate,
+    load_models,
+    project,
+    scaled_geometry,
+)
 from XrayToCTLib.plausibility import check_volume
 from XrayToCTLib.projection import (
     Geometry,
@@ -32,9 +41,9 @@ from XrayToCTLib.projection import (
     network_from_hu,
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
-from XrayToCTLib.volume import network_from_ct, radiograph_image, replacing
+from XrayToCTLib.volume import network_from_ct, radiograph_image
 
-PIXELS = 128  # side of the pictures and volumes that compare, classify and check work on
+PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
 
 
 def run(options: argparse.Namespace) -> int:

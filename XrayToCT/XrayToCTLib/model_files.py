@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import ModelError
 
 FORMAT = 1
@@ -148,17 +147,9 @@ def write_model(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, then move it into place. Raises ModelError where that fails."""
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp gives a file that only its owner can read
-        os.replace(temporary, path)
+        write_bytes_atomically(path, content)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise ModelError(
             f"{path} cannot be written ({error.strerror}); check the folder's permissions and space."
         ) from error

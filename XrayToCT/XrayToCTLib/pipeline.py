@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from XrayToCTLib.classifier import CTClassifier, classify
 from XrayToCTLib.comparison import Comparison, compare
@@ -26,6 +27,7 @@ from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
 from XrayToCTLib.refinement import refine
 
+CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
 Progress = Callable[[str, float], None]
 
 
@@ -203,9 +205,12 @@ def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 
 def class_probabilities(classifier: CTClassifier, volume: np.ndarray, device: torch.device) -> dict[str, float]:
-    """Probability of each class for network values (D, H, W)."""
+    """Probability of each class for network values (D, H, W), resampled where a smaller generator made them."""
     with device_failures(device):
-        scores = classify(classifier, torch.from_numpy(volume)[None, None].to(device))[0].tolist()
+        batch = torch.from_numpy(volume)[None, None].to(device)
+        if max(batch.shape) != CLASSIFIER_SIDE:
+            batch = F.interpolate(batch, (CLASSIFIER_SIDE,) * 3, mode="trilinear")
+        scores = classify(classifier, batch)[0].tolist()
     return dict(zip(classifier.config.classes, scores, strict=True))
 
 

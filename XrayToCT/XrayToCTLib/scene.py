@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import ijk_to_ras
-from XrayToCTLib.volume import replacing
 
 LUNG_WINDOW_HU = 1500.0
 LUNG_LEVEL_HU = -600.0

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from XrayToCTLib.ct_reading import read_ct
+from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import lps_to_network, network_to_lps, radiograph_direction, spacing_of_network
 from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
-
-__all__ = [
-    "ct_from_network",
-    "network_from_ct",
-    "radiograph_image",
-    "read_ct",
-    "write_nifti",
-    "write_nrrd",
-]
 
 _NIFTI_DESCRIPTION_LENGTH = 79
 
@@ -134,18 +122,3 @@ def _write(image: sitk.Image, path: Path, suffix: str, metadata: Mapping[str, st
         marked.SetMetaData(key, " ".join(value.split()))
     with replacing(path, suffix) as temporary:
         sitk.WriteImage(marked, str(temporary), useCompression=True)
-
-
-@contextmanager
-def replacing(path: Path, suffix: str) -> Iterator[Path]:
-    """A temporary file of the same name that takes the place of ``path`` when the block ends well, else vanishes.
-
-    Raises ValueError unless the name ends with ``suffix``, by which the writers choose the format.
-    """
-    if not path.name.lower().endswith(suffix):
-        raise ValueError(f"{path.name!r} must end with {suffix}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".xraytoct-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        os.replace(temporary, path)

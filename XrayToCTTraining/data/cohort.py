@@ -1,13 +1,13 @@
 """A cohort on disk: one HU volume and one label volume a patient, and a manifest with one row a patient."""
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import UnsuitableInput
 
 MANIFEST = "manifest.csv"
@@ -58,18 +58,16 @@ def write_case(folder: Path, case: Case, hu: np.ndarray, structures: dict[str, n
     labels = np.zeros(hu.shape, np.uint8)
     for bit, name in enumerate(STRUCTURES):
         labels |= structures[name].astype(np.uint8) << bit
-    _save(folder / f"{case.name}-labels.npy", labels)
-    _save(folder / f"{case.name}.npy", np.clip(np.rint(hu), -32768, 32767).astype(np.int16))
+    save_array(folder / f"{case.name}-labels.npy", labels)
+    save_array(folder / f"{case.name}.npy", np.clip(np.rint(hu), -32768, 32767).astype(np.int16))
 
 
 def write_manifest(folder: Path, cases: Iterator[Case] | list[Case]) -> None:
     """Writes the manifest, last of all: a folder without it is not a cohort yet."""
-    temporary = folder / f"{MANIFEST}.part"
-    with temporary.open("w", newline="") as file:
+    with replacing(folder / MANIFEST) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Case)])
         writer.writeheader()
         writer.writerows(asdict(case) for case in cases)
-    os.replace(temporary, folder / MANIFEST)
 
 
 def open_cohort(folder: Path) -> Cohort:
@@ -94,8 +92,7 @@ def open_cohort(folder: Path) -> Cohort:
     return Cohort(folder, cases)
 
 
-def _save(path: Path, array: np.ndarray) -> None:
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    os.replace(temporary, path)
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Writes an ``.npy`` file at once or not at all."""
+    with replacing(path, ".npy") as temporary:
+        np.save(temporary, array, allow_pickle=False)

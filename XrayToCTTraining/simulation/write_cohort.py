@@ -1,7 +1,6 @@
 """Writing a simulated cohort to disk, in parallel and resumably."""
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTTraining.data.cohort import STRUCTURES, Case, write_case, write_manifest
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas
@@ -80,9 +80,7 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
     case = Case(f"{index:05d}", who.source, who.label, split_of(index, request.patients), findings, request.side_mm)
     structures = {**patient.masks, "lesion": patient.lesion}
     write_case(folder, case, patient.hu, {name: structures[name] for name in STRUCTURES})
-    temporary = done.with_suffix(".part")
-    temporary.write_text(json.dumps(asdict(case)))
-    os.replace(temporary, done)
+    write_bytes_atomically(done, json.dumps(asdict(case)).encode())
     return case
 
 
