@@ -1,6 +1,5 @@
 """A trained generator against the truth, beside the baselines that know nothing of the radiograph."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.projection import Geometry, hu_from_network, network_from_hu
 from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Cohort
-from XrayToCTTraining.metrics import RECONSTRUCTION
-from XrayToCTTraining.reconstruction import evaluate_generator, predict
+from XrayToCTTraining.metrics import mean_scores, score_volume
+from XrayToCTTraining.reconstruction import predict, score_cases
 from XrayToCTTraining.simulation.acquisition import CLEAN, acquire
 
 Scores = dict[str, float]
@@ -25,26 +24,25 @@ def evaluate_with_baseline(generator: nn.Module, cohort: Cohort, split: str, geo
     The radiographs are clean projections. Also by source of the anatomy: warps of one real CT are not new patients.
     """
     cases = cohort.of_split(split)
+    rows = score_cases(generator, cohort, cases, geometry)
     mean = mean_training_volume(cohort)
-    result = {"generator": evaluate_generator(generator, cohort, cases, geometry)}
+    result = {"generator": mean_scores(rows)}
     for source in sorted({case.source for case in cases}):
-        chosen = tuple(case for case in cases if case.source == source)
-        result[f"generator, {source}"] = evaluate_generator(generator, cohort, chosen, geometry)
-    result["mean training volume"] = _mean_scores((mean, _truth(cohort.hu(case))) for case in cases)
+        result[f"generator, {source}"] = mean_scores(
+            [row for row, case in zip(rows, cases, strict=True) if case.source == source]
+        )
+    result["mean training volume"] = mean_scores([score_volume(mean, _truth(cohort.hu(case))) for case in cases])
     return result
 
 
 def evaluate_on_ct(generator: nn.Module, cohort: Cohort, path: Path, geometry: Geometry) -> dict[str, Scores]:
     """The same for one real CT, rendered with the model's own geometry."""
-    image = read_ct(path)
-    truth = network_from_ct(image, mean_training_volume(cohort).shape[0], geometry.volume_mm[0])
+    mean = mean_training_volume(cohort)
+    truth = network_from_ct(read_ct(path), mean.shape[0], geometry.volume_mm[0])
     hu = hu_from_network(torch.from_numpy(truth)[None, None])
     radiograph = normalise(acquire(hu, geometry, CLEAN, np.random.default_rng(0))[0, 0].numpy())
     predicted = predict(generator, torch.from_numpy(radiograph)[None, None])
-    return {
-        "generator": _mean_scores([(predicted, truth)]),
-        "mean training volume": _mean_scores([(mean_training_volume(cohort), truth)]),
-    }
+    return {"generator": score_volume(predicted, truth), "mean training volume": score_volume(mean, truth)}
 
 
 def mean_training_volume(cohort: Cohort, limit: int = 200) -> np.ndarray:
@@ -58,8 +56,3 @@ def mean_training_volume(cohort: Cohort, limit: int = 200) -> np.ndarray:
 
 def _truth(hu: np.ndarray) -> np.ndarray:
     return network_from_hu(torch.from_numpy(hu).float()).numpy()
-
-
-def _mean_scores(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Scores:
-    scores = [{name: metric(p, t) for name, metric in RECONSTRUCTION.items()} for p, t in pairs]
-    return {name: float(np.mean([row[name] for row in scores])) for name in RECONSTRUCTION}

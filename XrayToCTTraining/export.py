@@ -67,7 +67,12 @@ def export_weights(
         metrics,
     )
     preset = "reconstruction 10, projection 10 (X2CT's weights, no discriminator), absolute 1"
-    metadata = {"loss_preset": preset, "training_data": data, "metrics": metrics, "summary": GENERATOR_LIMITS}
+    metadata = {
+        "loss_preset": preset,
+        "training_data": data,
+        "metrics": metrics,
+        "summary": _sentences(GENERATOR_LIMITS),
+    }
     paths = _save(out, GENERATOR_NAME, network, "generator", network.config, geometry, metadata, card)
 
     judged, classifier_fit = classifier
@@ -80,7 +85,12 @@ def export_weights(
         f"Classification of {patients['test']} test patients, by kind of volume",
         scores,
     )
-    metadata = {"loss_preset": "cross-entropy", "training_data": data, "metrics": scores, "summary": CLASSIFIER_LIMITS}
+    metadata = {
+        "loss_preset": "cross-entropy",
+        "training_data": data,
+        "metrics": scores,
+        "summary": _sentences(CLASSIFIER_LIMITS),
+    }
     return paths + _save(out, CLASSIFIER_NAME, judged, "ct_classifier", judged.config, geometry, metadata, card)
 
 
@@ -92,6 +102,11 @@ def _save(
     path = out / f"{name}.md"
     path.write_text(card)
     return [info.path, path]
+
+
+def _sentences(limits: str) -> str:
+    """The list of a card as one paragraph, for reports."""
+    return " ".join(limits.replace("\n- ", "\n").removeprefix("- ").split())
 
 
 def _card(title: str, limits: str, data: str, fit: dict[str, Any], heading: str, metrics: dict[str, dict]) -> str:

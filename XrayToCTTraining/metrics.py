@@ -47,3 +47,13 @@ RECONSTRUCTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "psnr_x2ct": psnr_x2ct,
     "ssim": lambda predicted, truth: ssim(predicted, truth, step=4),
 }
+
+
+def score_volume(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Every metric of one volume."""
+    return {name: metric(predicted, truth) for name, metric in RECONSTRUCTION.items()}
+
+
+def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of each metric over cases."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in RECONSTRUCTION}

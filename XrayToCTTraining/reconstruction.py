@@ -17,7 +17,7 @@ from XrayToCTLib.projection import Geometry, network_from_hu
 from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.losses import RegressionWeights, regression_loss
-from XrayToCTTraining.metrics import RECONSTRUCTION
+from XrayToCTTraining.metrics import mean_scores, score_volume
 from XrayToCTTraining.simulation.acquisition import CLEAN, Style, acquire, random_style
 
 
@@ -98,7 +98,7 @@ def fit_generator(
         done = step + 1
         record: dict[str, float] = {"step": done, "loss": loss}
         if done % fit.validate_every == 0 or done == fit.steps:
-            record |= evaluate_generator(averaged.module, cohort, validation[:8], geometry)
+            record |= mean_scores(score_cases(averaged.module, cohort, validation[:8], geometry))
             record["seconds"] = time.monotonic() - started
             state = {"step": done, "model": model.state_dict(), "averaged": averaged.state_dict()}
             save_checkpoint(path, {**state, "optimiser": optimiser.state_dict()})
@@ -126,14 +126,12 @@ def predict(model: nn.Module, radiograph: Tensor) -> np.ndarray:
     return volume
 
 
-def evaluate_generator(
+def score_cases(
     model: nn.Module, cohort: Cohort, cases: tuple[Case, ...], geometry: Geometry
-) -> dict[str, float]:
-    """Mean of every reconstruction metric over ``cases``, each seen through a clean radiograph."""
-    scores: dict[str, list[float]] = {name: [] for name in RECONSTRUCTION}
-    for index, case in enumerate(cases):
-        radiograph, volume = training_pair(cohort, case, geometry, CLEAN, np.random.default_rng(index))
-        predicted, truth = predict(model, radiograph), volume[0, 0].numpy()
-        for name, metric in RECONSTRUCTION.items():
-            scores[name].append(metric(predicted, truth))
-    return {name: float(np.mean(values)) for name, values in scores.items()}
+) -> list[dict[str, float]]:
+    """Every reconstruction metric of every case, each seen through a clean radiograph."""
+    rows = []
+    for case in cases:
+        radiograph, volume = training_pair(cohort, case, geometry, CLEAN, np.random.default_rng(0))
+        rows.append(score_volume(predict(model, radiograph), volume[0, 0].numpy()))
+    return rows

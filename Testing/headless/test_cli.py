@@ -102,6 +102,7 @@ def test_view_and_inversion_are_passed_on(run_json, chest_png, tmp_path):
     turned = run_json("generate", inverted, "-o", tmp_path / "b", "--invert", "yes", "--formats", "npy", "--view", "AP")
     volumes = [np.load(result["outputs"]["ct"]) for result in (kept, turned)]
     assert np.abs(volumes[0] - volumes[1]).max() < 0.05
+    assert any("AP X-ray" in warning for warning in kept["warnings"])
 
 
 def test_refinement_never_lowers_the_correlation(run_json, chest_png, tmp_path):

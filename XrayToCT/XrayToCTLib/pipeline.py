@@ -152,6 +152,10 @@ def _generate(
         patient = volume_side_mm(radiograph, models.geometry)
     geometry = scaled_geometry(models.geometry, patient.side_mm, radiograph.view if radiograph else view or "PA")
     warnings = list(radiograph.warnings if radiograph else ()) + list(patient.warnings)
+    if geometry.view != models.geometry.view:
+        warnings.append(
+            f"The model was trained on {models.geometry.view} X-rays: in an {geometry.view} X-ray the heart has another size."
+        )
 
     with stage("generate", 0.1), device_failures(models.device):
         batch = torch.from_numpy(image)[None, None].to(models.device)
