@@ -67,13 +67,8 @@ def export_weights(
         metrics,
     )
     preset = "reconstruction 10, projection 10 (X2CT's weights, no discriminator), absolute 1"
-    metadata = {
-        "loss_preset": preset,
-        "training_data": data,
-        "metrics": metrics,
-        "summary": _sentences(GENERATOR_LIMITS),
-    }
-    paths = _save(out, GENERATOR_NAME, network, "generator", network.config, geometry, metadata, card)
+    facts = {"training_data": data, "metrics": metrics, "loss_preset": preset, "summary": _sentences(GENERATOR_LIMITS)}
+    paths = _save(out, GENERATOR_NAME, network, "generator", network.config, geometry, facts, card)
 
     judged, classifier_fit = classifier
     scores = {kind: evaluate_classifier(judged, volumes, cohort.of_split("test"), kind) for kind in KINDS}
@@ -85,13 +80,9 @@ def export_weights(
         f"Classification of {patients['test']} test patients, by kind of volume",
         scores,
     )
-    metadata = {
-        "loss_preset": "cross-entropy",
-        "training_data": data,
-        "metrics": scores,
-        "summary": _sentences(CLASSIFIER_LIMITS),
-    }
-    return paths + _save(out, CLASSIFIER_NAME, judged, "ct_classifier", judged.config, geometry, metadata, card)
+    facts = {"training_data": data, "metrics": scores, "loss_preset": "cross-entropy"}
+    facts["summary"] = _sentences(CLASSIFIER_LIMITS)
+    return paths + _save(out, CLASSIFIER_NAME, judged, "ct_classifier", judged.config, geometry, facts, card)
 
 
 def _save(

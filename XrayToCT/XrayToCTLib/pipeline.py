@@ -153,9 +153,8 @@ def _generate(
     geometry = scaled_geometry(models.geometry, patient.side_mm, radiograph.view if radiograph else view or "PA")
     warnings = list(radiograph.warnings if radiograph else ()) + list(patient.warnings)
     if geometry.view != models.geometry.view:
-        warnings.append(
-            f"The model was trained on {models.geometry.view} X-rays: in an {geometry.view} X-ray the heart has another size."
-        )
+        trained = models.geometry.view
+        warnings.append(f"The model was trained on {trained} X-rays; this {geometry.view} X-ray magnifies differently.")
 
     with stage("generate", 0.1), device_failures(models.device):
         batch = torch.from_numpy(image)[None, None].to(models.device)
