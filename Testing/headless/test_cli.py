@@ -309,7 +309,7 @@ def test_every_command_has_help_with_an_example(run, command):
     assert f"xray-to-ct {command}" in done.stdout.split("example", 1)[1]
 
 
-def test_an_imported_original_checkpoint_gives_the_original_networks_output(run, tmp_path):
+def test_an_imported_original_checkpoint_gives_the_original_networks_output(run, generated, tmp_path):
     import torch
 
     import golden_rule
@@ -317,7 +317,8 @@ def test_an_imported_original_checkpoint_gives_the_original_networks_output(run,
     torch.save(golden_rule.golden_state_dict("x2ct_generator_64", torch.float32), tmp_path / "90_net_G.pth")
     np.save(tmp_path / "x.npy", golden_rule.golden_input(64, 1, 64, 64).numpy())
     own_models = {"XRAYTOCT_CACHE": str(tmp_path / "models")}
-    refused = run("models", "import", tmp_path / "90_net_G.pth", "--name", "original", **own_models)
+    judged_on = ["--ct", generated[1] / "ct.nrrd"]
+    refused = run("models", "import", tmp_path / "90_net_G.pth", "--name", "original", *judged_on, **own_models)
     assert refused.returncode == 4  # such weights have no orientation
     assert "--force" in refused.stderr
     imported = run("models", "import", tmp_path / "90_net_G.pth", "--name", "original", "--force", **own_models)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from XrayToCTLib.classifier import CLASSIFIERS, CTClassifier, original_classifier_keys
@@ -58,8 +59,8 @@ def import_checkpoint(
 
     path: a state dict, bare or under ``state_dict``, with or without ``module.`` before its keys; no code in it runs.
     kind: what it must be, or None to accept whichever network fits. name: of the new model.
-    force: keep a generator whose output does not lie as ours does. reference_cts: network volumes (1, 1, S, S, S) of
-    the generator's size S to check that with, in place of a drawn chest.
+    force: keep a generator whose output does not lie as ours does. reference_cts: network volumes (1, 1, D, H, W) to
+    check that with, in place of a drawn chest; they are resampled to the generator's size.
 
     Raises ModelError where the file is unreadable, dangerous, too large or of another network, and where a generator's
     output is nearer to the truth under a flip than as it is (unless forced).
@@ -199,7 +200,11 @@ def _ranking(
     with torch.device("meta"):
         generator = Generator(config)
     generator.load_state_dict(tensors, assign=True)
-    return rank_flips(generator.eval(), reference_cts or [asymmetric_chest(config.size)], geometry)
+    bodies = [
+        F.interpolate(body, (config.size,) * 3, mode="trilinear")
+        for body in reference_cts or [asymmetric_chest(config.size)]
+    ]
+    return rank_flips(generator.eval(), bodies, geometry)
 
 
 def _check_sizes(path: Path) -> None:
