@@ -26,11 +26,16 @@ GENERATOR_LIMITS = """\
 - Frontal chests of adults only. Children, lateral views, other body parts give meaningless volumes.
 - No shape induction on real radiographs yet."""
 
+PSNR_NOTES = """
+`psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
+has the data's own range as its peak: never compare one with the other."""
+
 CLASSIFIER_LIMITS = """\
 - The TB class was learned from simulated lesions only and was never validated on patients. So was the sick class.
 - Trained on the same simulated patients as the generator (same split). Figures are on simulated patients: they say
   nothing about patients in a clinic.
-- A generated volume does not hold more than its radiograph; small lesions do not survive generation."""
+- A generated volume does not hold more than its radiograph; small lesions do not survive generation.
+- Guessing is right in one patient of three: compare the accuracy below with that before you read a score."""
 
 
 def export_weights(
@@ -65,6 +70,7 @@ def export_weights(
         fit,
         f"Reconstruction on {patients['test']} test patients through clean projections",
         metrics,
+        PSNR_NOTES,
     )
     preset = "reconstruction 10, projection 10 (X2CT's weights, no discriminator), absolute 1"
     facts = {"training_data": data, "metrics": metrics, "loss_preset": preset, "summary": _sentences(GENERATOR_LIMITS)}
@@ -100,7 +106,9 @@ def _sentences(limits: str) -> str:
     return " ".join(limits.replace("\n- ", "\n").removeprefix("- ").split())
 
 
-def _card(title: str, limits: str, data: str, fit: dict[str, Any], heading: str, metrics: dict[str, dict]) -> str:
+def _card(
+    title: str, limits: str, data: str, fit: dict[str, Any], heading: str, metrics: dict[str, dict], notes: str = ""
+) -> str:
     names = list(next(iter(metrics.values())))
     cells = {row: " | ".join(f"{values[name]:.3f}" for name in names) for row, values in metrics.items()}
     rows = "\n".join(f"| {row} | {text} |" for row, text in cells.items())
@@ -123,7 +131,5 @@ def _card(title: str, limits: str, data: str, fit: dict[str, Any], heading: str,
 |{"---|" * (len(names) + 1)}
 {rows}
 
-The figures were written by `python -m XrayToCTTraining export`. `psnr_x2ct` follows X2CT-GAN's published protocol (peak
-4095 on data that span 2500, mean over slices); `psnr_honest` has the data's own range as its peak: never compare one
-with the other.
+The figures were written by `python -m XrayToCTTraining export`.{notes}
 """

@@ -125,9 +125,9 @@ def test_saliency_lies_where_the_evidence_is(layout):
     assert found[0, 0, :, 27:].max() == 0
 
 
-def test_the_compact_configuration_has_between_a_fifth_and_half_a_million_parameters():
+def test_the_compact_configuration_is_small():
     count = sum(parameter.numel() for parameter in CTClassifier(CLASSIFIERS["compact"]).parameters())
-    assert 200_000 <= count <= 500_000
+    assert count < 100_000
 
 
 @pytest.mark.parametrize("field", ["slices", "activation", "layout"])

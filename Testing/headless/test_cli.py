@@ -38,6 +38,7 @@ def test_generate_prints_every_key_of_the_contract(generated, chest_dicom):
     assert result["checks"]
     assert all(set(check) == {"name", "passed", "value", "message"} for check in result["checks"])
     assert any("TB" in warning and "never validated" in warning for warning in result["warnings"])
+    assert any("of simulated test patients" in warning for warning in result["warnings"])
 
 
 def test_every_output_that_is_named_exists_and_nothing_else_is_left(generated):

@@ -21,7 +21,7 @@ SHORTER = {
     "--ct ct-64.nrrd": "",
     "--steps 1350": "--steps 4 --config test --validate-every 2",
     "fit ct-classifier": "fit ct-classifier --config test --batch 4",
-    "--epochs 12": "--epochs 1",
+    "--epochs 40": "--epochs 1",
 }
 
 

@@ -64,7 +64,7 @@ _PAPER = ClassifierConfig()
 CLASSIFIERS: dict[str, ClassifierConfig] = {
     "medsynth": replace(_PAPER, slices="central", activation="sigmoid", layout="original"),
     "default": _PAPER,
-    "compact": replace(_PAPER, filters=(16, 32, 64, 128), hidden=128, input_pooling=2),
+    "compact": replace(_PAPER, filters=(16, 32, 64), hidden=64, input_pooling=4),
     "test": replace(_PAPER, filters=(4, 8), hidden=8),
 }
 

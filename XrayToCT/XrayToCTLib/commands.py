@@ -18,7 +18,7 @@ from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.outputs import summary, write_outputs
@@ -27,6 +27,7 @@ from XrayToCTLib.pipeline import (
     CLASSIFIER_SIDE,
     Models,
     class_probabilities,
+    classifier_warnings,
     generate,
     load_models,
     project,
@@ -199,13 +200,14 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def run_classify(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
-    classifier = models.load_classifier(models.default_model("ct_classifier"), device)
+    info = models.default_model("ct_classifier")
+    classifier, notes = models.load_classifier(info, device), classifier_warnings(info)
     classes = class_probabilities(classifier, _cube(options.ct)[0], device)
     if options.json:
-        print(json.dumps({"classes": classes, "warnings": [TB_NOTICE]}))
+        print(json.dumps({"classes": classes, "warnings": notes}))
     else:
         print("\n".join(f"{name:10s}{value:6.2f}" for name, value in classes.items()))
-        print(TB_NOTICE, file=sys.stderr)
+        print("\n".join(notes), file=sys.stderr)
     return 0
 
 
