@@ -234,11 +234,20 @@ def test_a_device_that_is_not_there_is_exit_code_5(run, chest_png, tmp_path):
 def test_cancelling_is_exit_code_130_and_leaves_nothing(chest_png, tmp_path, number):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "XrayToCTLib", "generate", chest_png, "-o", out, "--refine", "500"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests started in the background hand an ignored SIGINT down, which Python would go on ignoring.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
         time.sleep(8)
         assert process.poll() is None
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert len(errors.splitlines()) == 1
     assert not out.exists()
