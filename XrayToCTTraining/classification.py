@@ -29,7 +29,7 @@ class ClassifierFit:
 
     Attributes:
         classifier: name of the configuration. epochs: passes over the training patients; batch: volumes a step.
-        learning_rate: Adam's, decayed by 0.96 an epoch (SCIENCE: the paper's schedule, 50 epochs of batch 8).
+        learning_rate: Adam's, decayed by 0.96 an epoch (the paper: 1e-4 for 50 epochs).
     """
 
     classifier: str = "compact"

@@ -30,7 +30,7 @@ class GeneratorFit:
         learning_rate: Adam's, after a warm-up of 100 steps and before a half-cosine decay to zero.
         average: decay of the moving average of the weights, which is what gets exported.
         validate_every: steps between validations and checkpoints.
-        bfloat16: mixed precision (about 1.6 times faster on a CPU with AVX512-BF16).
+        bfloat16: mixed precision.
     """
 
     generator: str = "compact"
