@@ -38,7 +38,8 @@ def norm_relu_convolution(
 def norm_relu_convolution_to_one(x: Tensor, convolution: nn.Conv3d) -> Tensor:
     """The same with a convolution of one output channel, weight (1, C, k, k, k) with k odd, zero padding k // 2.
 
-    Libraries compute output channels in blocks of 16, so that a single one wastes most of the work. Here the k depth taps are the output channels of 2D convolutions, summed with a shift.
+    Libraries compute output channels in blocks of 16, so that a single one wastes most of the work. Here the k depth
+    taps are the output channels of 2D convolutions, summed with a shift.
     """
     half = convolution.kernel_size[0] // 2
     taps = convolution.weight[0].transpose(0, 1).unsqueeze(2)  # (k, C, 1, k, k)
