@@ -3,11 +3,12 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.errors import XrayToCTError
+
+DOMAINS = ("drr", "real-a", "real-b")
 
 EXAMPLES = """examples:
   python -m XrayToCTTraining simulate runs/cohort --patients 640 --atlas chest.nii.gz --workers 2
@@ -35,29 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--size", type=int, default=128, help="voxels along each side")
     simulate.add_argument("--side-mm", type=float, default=320.0, help="physical side of the volume")
+    simulate.add_argument("--domain", choices=DOMAINS, default="drr", help="style of the radiographs")
     simulate.add_argument("--atlas", type=Path, action="append", default=[], help="a real chest CT to warp; repeatable")
     simulate.add_argument("--workers", type=int, default=1)
 
-    fit = command(commands, "fit", "train a network (resumes where it stopped)")
-    networks = fit.add_subparsers(dest="network", required=True)
-    generator = command(networks, "generator", "train the generator on pairs of radiograph and CT")
-    classifier = command(networks, "ct-classifier", "train the CT classifier on true and generated volumes")
-    from XrayToCTTraining.classification import ClassifierFit
-    from XrayToCTTraining.reconstruction import GeneratorFit
-
-    for network, settings in ((generator, GeneratorFit()), (classifier, ClassifierFit())):
-        network.add_argument("cohort", type=Path)
-        network.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
-        for field in fields(settings):
-            default = getattr(settings, field.name)
-            option = (
-                f"--{field.name.replace('_', '-')}" if field.name not in ("generator", "classifier") else "--config"
-            )
-            if isinstance(default, bool):
-                network.add_argument(option, dest=field.name, action=argparse.BooleanOptionalAction, default=default)
-            else:
-                network.add_argument(option, dest=field.name, type=type(default), default=default)
-    classifier.add_argument("--generator", dest="generator_run", type=Path, required=True, help="run of the generator")
+    fit = command(commands, "fit", "train a network (`fit --help` lists them)")
+    fit.add_argument("words", nargs=argparse.REMAINDER)
 
     evaluate = command(commands, "evaluate", "print the metrics of a generator on a split of a cohort")
     evaluate.add_argument("cohort", type=Path)
@@ -76,10 +60,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 2 wrong usage, 3 unsuitable input, 130 cancelled."""
-    options = _parser().parse_args(arguments)
-    from XrayToCTTraining import commands
-
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if words[:1] == ["fit"]:
+            from XrayToCTTraining.fit_cli import fit
+
+            fit(words[1:])
+            return 0
+        options = _parser().parse_args(words)
+        from XrayToCTTraining import commands
+
         getattr(commands, options.command)(options)
     except XrayToCTError as error:
         print(error, file=sys.stderr)

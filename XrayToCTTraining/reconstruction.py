@@ -1,114 +1,312 @@
-"""Fitting the generator on pairs of simulated radiograph and CT."""
+"""Fitting the generator: X2CT-GAN on pairs of radiograph and CT, then shape induction on real radiographs.
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+Sizikova et al. 2022 (arXiv 2208.10937): stage 1 trains G and D on pairs; in stage 2 each epoch is one pass over real
+radiographs, with nothing but the loss of shape induction, and then one pass over the pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from torch.optim import Adam, Optimizer
 
+from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generator import GENERATORS, Generator
-from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.projection import Geometry, network_from_hu
-from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
+from XrayToCTLib.projection import Geometry
+from XrayToCTLib.shape_induction import Normalisation, Projection, shape_induction_loss
+from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.losses import RegressionWeights, regression_loss
+from XrayToCTTraining.data.samples import acquired, geometry_of, radiograph_of, volume_of
+from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
+from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
+from XrayToCTTraining.losses import (
+    AdversarialForm,
+    LossWeights,
+    discriminator_loss,
+    generator_adversarial_loss,
+    regression_losses,
+)
 from XrayToCTTraining.metrics import mean_scores, score_volume
-from XrayToCTTraining.simulation.acquisition import CLEAN, Style, acquire, random_style
+from XrayToCTTraining.picture_grid import picture_grid
 
 
 @dataclass(frozen=True)
-class GeneratorFit:
-    """What a fit of the generator is made of.
+class ReconstructionFit:
+    """What a fit of the generator is made of; the defaults are the paper's.
 
-    Attributes:
-        generator: name of the configuration. steps: optimiser steps in all; batch: volumes a step.
-        learning_rate: Adam's, after a warm-up of 100 steps and before a half-cosine decay to zero.
-        average: decay of the moving average of the weights, which is what gets exported.
-        validate_every: steps between validations and checkpoints.
-        bfloat16: mixed precision.
+    Args:
+        generator: name of a configuration: paper, paper-64, compact, compact-64 or test.
+        discriminator_filters: channels of D's hidden convolutions.
+        epochs: of stage 1, on pairs.
+        induction_epochs: of stage 2, radiographs and pairs in turn.
+        induction_cases: radiographs used in stage 2, one random subset drawn once (0: all).
+        batch: cases of a step, over all processes.
+        accumulate: parts in which each process works through its share of a batch, to save memory.
+        learning_rate: Adam's; in stage 2 it is constant.
+        schedule: linear (constant, then linear decay) or cosine (100 steps of warm-up, then half a cosine), in stage 1.
+        constant_epochs: before a linear decay.
+        decay_epochs: over which a linear decay goes to 0.
+        initial_std: standard deviation of the first weights (0: PyTorch's own initialisation).
+        weights: of the losses.
+        adversarial_form: paper, or x2ct as in the published code.
+        projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
+        normalisation: of projection and radiograph before they are compared: min-max, affine or none.
+        augment: none, or styles: a fresh radiograph in a random device's style each time a CT is seen.
+        ema: decay of a moving average of the weights, which is then what is used (0: none).
+        clip: largest norm of the generator's gradient (0: no limit).
+        gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
+        dropout: of the bridge.
+        validation_cases: how many are scored after each epoch.
+        seed: of everything random.
     """
 
-    generator: str = "compact"
-    steps: int = 2000
-    batch: int = 1
-    learning_rate: float = 8e-4
-    average: float = 0.995
+    generator: str = "paper"
+    discriminator_filters: tuple[int, ...] = (64, 128, 256, 512)
+    epochs: int = 90
+    induction_epochs: int = 10
+    induction_cases: int = 916
+    batch: int = 4
+    accumulate: int = 1
+    learning_rate: float = 2e-4
+    schedule: Literal["linear", "cosine"] = "linear"
+    constant_epochs: int = 50
+    decay_epochs: int = 50
+    initial_std: float = 0.02
+    weights: LossWeights = field(default_factory=LossWeights)
+    adversarial_form: AdversarialForm = "paper"
+    projection: Projection = "matched"
+    normalisation: Normalisation = "min-max"
+    augment: Literal["none", "styles"] = "none"
+    ema: float = 0.0
+    clip: float = 0.0
+    gradient_checkpointing: bool = False
+    dropout: float = 0.5
+    validation_cases: int = 8
     seed: int = 0
-    validate_every: int = 250
-    bfloat16: bool = False
 
 
-def training_pair(
-    cohort: Cohort, case: Case, geometry: Geometry, style: Style, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Radiograph (1, 1, rows, columns), normalised as real ones are, and volume (1, 1, D, H, W) in network values."""
-    hu = torch.from_numpy(cohort.hu(case)).float()[None, None]
-    image = acquire(hu, geometry, style, rng)[0, 0].numpy()
-    return torch.from_numpy(normalise(image))[None, None], network_from_hu(hu)
+class Reconstruction(Recipe):
+    """The recipe. Keys are ("pair", index) and ("xray", index) into the training cases."""
 
+    monitor = None
 
-def fit_generator(
-    cohort: Cohort, run: Path, fit: GeneratorFit, after_step: Callable[[int], None] = lambda step: None
-) -> Path:
-    """Trains, resuming from ``run`` where a checkpoint lies there, and returns the checkpoint's path.
+    def __init__(self, pairs: Cohort, xrays: Cohort | None, fit: ReconstructionFit) -> None:
+        super().__init__()
+        self.fit_settings, self.seed = fit, fit.seed
+        self.epochs = fit.epochs + fit.induction_epochs
+        self.milestones = (fit.epochs,)
+        torch.manual_seed(fit.seed)
+        self.generator = Generator(GENERATORS[fit.generator])
+        self.generator.bridge.dropout = fit.dropout
+        self.generator.gradient_checkpointing = fit.gradient_checkpointing
+        self.discriminator = (
+            Discriminator(DiscriminatorConfig(tuple(fit.discriminator_filters))) if fit.weights.adversarial else None
+        )
+        if fit.initial_std:
+            _draw_weights(self, fit.initial_std)
+        self.size = self.generator.config.size
+        self.pairs, self.xrays = pairs, xrays
+        self.pair_cases = tuple(case for case in pairs.of_split("training") if case.has_ct)
+        self.validation = tuple(case for case in pairs.of_split("validation") if case.has_ct)[: fit.validation_cases]
+        self.geometry = geometry_of(pairs, self.size)
+        self.xray_cases: tuple[Case, ...] = ()
+        if fit.induction_epochs and fit.weights.induction:
+            if xrays is None:
+                raise UnsuitableInput("Stage 2 needs radiographs; give --xrays, or --induction_epochs 0.")
+            self.xray_cases = _subset(xrays.of_split("training"), fit.induction_cases, fit.seed)
+        if not self.pair_cases:
+            raise UnsuitableInput(f"{pairs.folder} has no training case with a CT; prepare CTs or simulate patients.")
+        self.averaged = {key: value.clone() for key, value in self.generator.state_dict().items()} if fit.ema else {}
 
-    ``after_step`` is called with the number of steps done, and may raise to stop. Everything random is drawn from
-    (seed, step), so that a killed run ends with the weights of an uninterrupted one.
-    """
-    run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(fit.seed)
-    model = Generator(GENERATORS[fit.generator]).train()
-    averaged = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fit.average)
-    )
-    optimiser = torch.optim.Adam(model.parameters(), lr=fit.learning_rate, betas=(0.5, 0.99))
-    geometry = Geometry(detector_pixels=(model.config.size, model.config.size))
-    training, validation = cohort.of_split("training"), cohort.of_split("validation")
-    path, first = run / "checkpoint.pt", 0
-    if (state := load_checkpoint(path)) is not None:
-        first = state["step"]
-        model.load_state_dict(state["model"])
-        averaged.load_state_dict(state["averaged"])
-        optimiser.load_state_dict(state["optimiser"])
-    (run / "fit.json").write_text(json.dumps({**asdict(fit), "geometry": geometry.to_dict()}, indent=2))
-    started = time.monotonic()
-    for step in tqdm(range(first, fit.steps), initial=first, total=fit.steps, unit="step", mininterval=10):
-        rng = np.random.default_rng((fit.seed, step))
-        torch.manual_seed(int(rng.integers(2**31)))
-        for group in optimiser.param_groups:
-            group["lr"] = fit.learning_rate * learning_rate_factor(step, fit.steps)
-        loss = 0.0
-        for _ in range(fit.batch):
-            case = training[rng.integers(len(training))]
-            radiograph, volume = training_pair(cohort, case, geometry, random_style(rng), rng)
-            with torch.autocast("cpu", torch.bfloat16, enabled=fit.bfloat16):
-                predicted = model(radiograph).float()
-            part = regression_loss(predicted, volume, RegressionWeights()) / fit.batch
-            part.backward()
-            loss += part.item()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    def plan(self, epoch: int) -> list[list[tuple[str, int]]]:
+        def shuffled(kind: str, cases: tuple[Case, ...], stream: int) -> list[list[tuple[str, int]]]:
+            order = np.random.default_rng((self.seed, epoch, stream)).permutation(len(cases))
+            return batches([(kind, int(i)) for i in order], self.fit_settings.batch)
+
+        pairs = shuffled("pair", self.pair_cases, 0)
+        if epoch < self.fit_settings.epochs or not self.xray_cases:
+            return pairs
+        return shuffled("xray", self.xray_cases, 1) + pairs
+
+    def load(self, key: tuple[str, int], rng: np.random.Generator) -> dict[str, Tensor]:
+        kind, index = key
+        if kind == "xray":
+            assert self.xrays is not None
+            return {"radiograph": radiograph_of(self.xrays, self.xray_cases[index], self.size)}
+        case = self.pair_cases[index]
+        volume = volume_of(self.pairs, case, self.size)
+        if self.fit_settings.augment == "styles":
+            return {"radiograph": acquired(volume, self.geometry, rng), "volume": volume}
+        return {"radiograph": radiograph_of(self.pairs, case, self.size), "volume": volume}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        networks = [self.generator] + ([self.discriminator] if self.discriminator is not None else [])
+        return [
+            Adam(network.parameters(), lr=self.fit_settings.learning_rate, betas=(0.5, 0.99)) for network in networks
+        ]
+
+    def step(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        optimisers = self.trainer.optimizers
+        fit = self.fit_settings
+        if epoch == fit.epochs and not self._is_stage_2_begun(optimisers[0]):
+            for optimiser in optimisers:
+                optimiser.state.clear()  # "a fresh Adam"
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = fit.learning_rate * self._rate(epoch, optimisers[0])
+                group["stage"] = 1 if epoch < fit.epochs else 2
+        parts = _parts(batch, fit.accumulate)
+        _require_gradients(self.discriminator, False)
+        losses: dict[str, Tensor] = {}
+        generated = []
+        for part in parts:
+            volume = self.generator(part["radiograph"])
+            terms = self._generator_losses(volume, part)
+            self.manual_backward(sum(getattr(fit.weights, name) * term for name, term in terms.items()) / len(parts))
+            generated.append(volume.detach())
+            for name, term in terms.items():
+                losses[name] = losses.get(name, 0) + term.detach() / len(parts)
+        self._descend(0, fit.clip)
+        self._update_average()
+        if self.discriminator is not None and "volume" in batch:
+            _require_gradients(self.discriminator, True)
+            for part, volume in zip(parts, generated, strict=True):
+                real = self.discriminator(part["radiograph"], part["volume"])
+                loss = discriminator_loss(real, self.discriminator(part["radiograph"], volume), fit.adversarial_form)
+                self.manual_backward(loss / len(parts))
+                losses["discriminator"] = losses.get("discriminator", 0) + loss.detach() / len(parts)
+            self._descend(1, 0.0)
+        return losses
+
+    def _generator_losses(self, volume: Tensor, part: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Terms by their name in LossWeights; those of weight 0 are left out, except where they are worth watching."""
+        fit = self.fit_settings
+        with torch.autocast(volume.device.type, enabled=False):
+            if "volume" not in part:
+                radiograph = part["radiograph"].float()
+                loss = shape_induction_loss(
+                    volume.float(), radiograph, self.geometry, fit.projection, fit.normalisation
+                )
+                return {"induction": loss}
+            terms = regression_losses(volume.float(), part["volume"].float())
+        if self.discriminator is not None:
+            scores = self.discriminator(part["radiograph"], volume)
+            terms["adversarial"] = generator_adversarial_loss(scores, fit.adversarial_form)
+        return terms
+
+    def _descend(self, index: int, clip: float) -> None:
+        optimisers = self.optimizers()
+        optimiser = optimisers[index] if isinstance(optimisers, list) else optimisers
+        if clip:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            if scaler is not None:
+                scaler.unscale_(optimiser.optimizer)
+            nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        averaged.update_parameters(model)
-        done = step + 1
-        record: dict[str, float] = {"step": done, "loss": loss}
-        if done % fit.validate_every == 0 or done == fit.steps:
-            record |= mean_scores(score_cases(averaged.module, cohort, validation[:8], geometry))
-            record["seconds"] = time.monotonic() - started
-            state = {"step": done, "model": model.state_dict(), "averaged": averaged.state_dict()}
-            save_checkpoint(path, {**state, "optimiser": optimiser.state_dict()})
-        with (run / "log.jsonl").open("a") as log:
-            log.write(json.dumps(record) + "\n")
-        after_step(done)
-    return path
+
+    def _is_stage_2_begun(self, optimiser: Optimizer) -> bool:
+        return optimiser.param_groups[0].get("stage") == 2
+
+    def _rate(self, epoch: int, optimiser: Optimizer) -> float:
+        """Factor of the learning rate; a function of where the training is, so that there is no scheduler to save."""
+        fit = self.fit_settings
+        if epoch >= fit.epochs and fit.induction_epochs:
+            return 1.0
+        if fit.schedule == "linear":
+            return linear_decay(epoch, fit.constant_epochs, fit.decay_epochs)
+        state = optimiser.state.get(optimiser.param_groups[0]["params"][0], {})
+        return warm_cosine(int(state.get("step", 0)), fit.epochs * len(self.plan(0)))
+
+    def _update_average(self) -> None:
+        for key, value in self.generator.state_dict().items() if self.averaged else ():
+            average = self.averaged[key] = self.averaged[key].to(value)
+            average.lerp_(value, 1 - self.fit_settings.ema)
+
+    def predict(self, radiograph: Tensor) -> Tensor:
+        """Volumes (N, 1, D, H, W) in [0, 1], by the averaged weights where there are such."""
+        weights = self.averaged or dict(self.generator.state_dict())
+        radiograph = radiograph.to(next(iter(weights.values())))
+        return torch.func.functional_call(self.generator, weights, radiograph).clamp(0, 1)
+
+    def validate_epoch(self, epoch: int) -> dict[str, float]:
+        rows = [score_volume(predicted, truth) for _, predicted, truth in self._seen(self.validation)]
+        return mean_scores(rows) if rows else {}
+
+    def picture(self, epoch: int) -> Tensor | None:
+        rows = list(self._seen(self.validation[:2]))
+        return picture_grid(rows, self.geometry) if rows else None
+
+    def _seen(self, cases: tuple[Case, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Radiograph (H, W), prediction and truth (D, H, W) of each case."""
+        for case in cases:
+            radiograph = radiograph_of(self.pairs, case, self.size).to(self.device)
+            predicted = self.predict(radiograph[None])[0, 0].float().cpu().numpy()
+            yield radiograph[0].cpu().numpy(), predicted, volume_of(self.pairs, case, self.size)[0].numpy()
+
+    def extra_state(self) -> dict[str, Any]:
+        return {"averaged": self.averaged}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        self.averaged = state["averaged"]
 
 
-def learning_rate_factor(step: int, steps: int, warm_up: int = 100) -> float:
+def fit_reconstruction(
+    pairs: Cohort,
+    xrays: Cohort | None,
+    run: Path,
+    fit: ReconstructionFit,
+    engine: Engine,
+    start: Path | None = None,
+) -> None:
+    """Trains, going on from ``run`` where a checkpoint lies there.
+
+    Args:
+        pairs: cases with CTs. xrays: real radiographs for stage 2.
+        start: checkpoint of another run with the same stage 1, to begin with where it stopped.
+
+    Raises:
+        UnsuitableInput: no pairs, or no radiographs where stage 2 needs them.
+    """
+    recipe = Reconstruction(pairs, xrays, fit)
+    record = {"network": "generator", **asdict(fit), "geometry": recipe.geometry.to_dict()}
+    record |= {"pairs": len(recipe.pair_cases), "radiographs": len(recipe.xray_cases)}
+    train(recipe, run, engine, record, start)
+
+
+def trained_generator(checkpoint: Path) -> tuple[Generator, Geometry, dict[str, Any]]:
+    """The generator of a run's checkpoint (a file, or the run's folder), its geometry, and its settings.
+
+    Raises:
+        UnsuitableInput: there is no such checkpoint, or it is of another network.
+    """
+    path = checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
+    state = load_checkpoint(path)
+    if state is None or state["record"].get("network") != "generator":
+        raise UnsuitableInput(f"{path} is not a checkpoint of `fit reconstruction`; train one first.")
+    record = state["record"]
+    generator = Generator(GENERATORS[record["generator"]])
+    prefix = "generator."
+    weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
+    generator.load_state_dict(state["extra"]["averaged"] or weights)
+    return generator.eval(), Geometry.from_dict(record["geometry"]), {**record, "steps": state["step"]}
+
+
+def linear_decay(epoch: int, constant: int, decay: int) -> float:
+    """1, then in equal steps towards 0, which it reaches after ``constant + decay`` epochs.
+
+    The published code's rule: it counts epochs from 2, so that epoch 90 of 50 + 50 ends at 9/51.
+    """
+    return 1.0 - max(0, epoch + 2 - constant) / (decay + 1)
+
+
+def warm_cosine(step: int, steps: int, warm_up: int = 100) -> float:
     """Linear warm-up, then half a cosine down to zero."""
     warm_up = min(warm_up, steps // 4)
     if step < warm_up:
@@ -116,22 +314,33 @@ def learning_rate_factor(step: int, steps: int, warm_up: int = 100) -> float:
     return float(0.5 * (1 + np.cos(np.pi * (step - warm_up) / max(steps - warm_up, 1))))
 
 
-@torch.no_grad()
-def predict(model: nn.Module, radiograph: Tensor) -> np.ndarray:
-    """The volume of one radiograph (1, 1, rows, columns): (D, H, W), clamped to [0, 1]."""
-    training = model.training
-    model.eval()
-    volume = model(radiograph)[0, 0].clamp(0, 1).numpy()
-    model.train(training)
-    return volume
+def _draw_weights(module: nn.Module, std: float) -> None:
+    """X2CT's initialisation: convolutions and linear layers from N(0, std), biases 0."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d, nn.Linear)):
+            nn.init.normal_(layer.weight, 0.0, std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
-def score_cases(
-    model: nn.Module, cohort: Cohort, cases: tuple[Case, ...], geometry: Geometry
-) -> list[dict[str, float]]:
-    """Every reconstruction metric of every case, each seen through a clean radiograph."""
-    rows = []
-    for case in cases:
-        radiograph, volume = training_pair(cohort, case, geometry, CLEAN, np.random.default_rng(0))
-        rows.append(score_volume(predict(model, radiograph), volume[0, 0].numpy()))
-    return rows
+def _subset(cases: tuple[Case, ...], count: int, seed: int) -> tuple[Case, ...]:
+    if not count or count >= len(cases):
+        return cases
+    chosen = np.random.default_rng((seed, 916)).choice(len(cases), count, replace=False)
+    return tuple(cases[i] for i in sorted(chosen))
+
+
+def _parts(batch: dict[str, Tensor], count: int) -> list[dict[str, Tensor]]:
+    """The batch cut into equal parts along its first axis; raises UnsuitableInput where that is impossible."""
+    size = len(batch["radiograph"])
+    if size % count:
+        raise UnsuitableInput(
+            f"A batch of {size} cannot be worked through in {count} equal parts; change --accumulate."
+        )
+    pieces = {name: values.chunk(count) for name, values in batch.items()}
+    return [{name: pieces[name][i] for name in pieces} for i in range(count)]
+
+
+def _require_gradients(network: nn.Module | None, required: bool) -> None:
+    for parameter in network.parameters() if network is not None else ():
+        parameter.requires_grad_(required)

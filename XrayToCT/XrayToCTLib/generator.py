@@ -4,7 +4,7 @@
 -> 3D decoder. All norms are instance norms without affine parameters, with the instance's statistics at test time too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -73,19 +73,22 @@ class GeneratorConfig:
         return self.size // 2 ** len(self.dense_layers)
 
 
+_COMPACT = GeneratorConfig(
+    stem_channels=32,
+    growth=16,
+    dense_layers=(3, 4, 6, 6, 4),
+    bridge_channels=96,
+    decoder_channels=(8, 16, 32, 48, 64),
+    decoder_blocks=(0, 1, 1, 1, 1),
+    head_kernel=3,
+    upsampling="trilinear",
+)
+
 GENERATORS = {
     "paper": GeneratorConfig(),
     "paper-64": GeneratorConfig(size=64),
-    "compact": GeneratorConfig(
-        stem_channels=32,
-        growth=16,
-        dense_layers=(3, 4, 6, 6, 4),
-        bridge_channels=96,
-        decoder_channels=(8, 16, 32, 48, 64),
-        decoder_blocks=(0, 1, 1, 1, 1),
-        head_kernel=3,
-        upsampling="trilinear",
-    ),
+    "compact": _COMPACT,
+    "compact-64": replace(_COMPACT, size=64),
     "test": GeneratorConfig(
         size=32,
         stem_channels=8,

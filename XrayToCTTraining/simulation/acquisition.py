@@ -47,6 +47,42 @@ def random_style(rng: np.random.Generator) -> Style:
     )
 
 
+def device_style(domain: str, rng: np.random.Generator) -> Style:
+    """A device of a domain: ``drr`` is clean; ``real-a`` and ``real-b`` differ from it, and from each other, in style.
+
+    ``real-a``: a soft beam on film: strong film curve, bright, blurred, with scatter. ``real-b``: a hard beam on a
+    noisy digital detector: dark, little bone contrast.
+
+    Raises:
+        KeyError: an unknown domain.
+    """
+    if domain == "drr":
+        return CLEAN
+    ranges = {
+        "real-a": {
+            "bone": (1.0, 1.2),
+            "curve": (0.35, 0.5),
+            "gamma": (0.6, 0.75),
+            "blur": (0.6, 1.0),
+            "noise": (0.0, 0.01),
+        },
+        "real-b": {
+            "bone": (0.5, 0.7),
+            "curve": (0.0, 0.1),
+            "gamma": (1.5, 1.9),
+            "blur": (0.0, 0.3),
+            "noise": (0.015, 0.03),
+        },
+    }[domain]
+    bone, curve, gamma, blur, noise = (
+        rng.uniform(*ranges[name]) for name in ("bone", "curve", "gamma", "blur", "noise")
+    )
+    return Style(bone, curve, gamma, blur, noise, scatter=rng.uniform(0.15, 0.3) if domain == "real-a" else 0.0)
+
+
+DOMAINS = ("drr", "real-a", "real-b")
+
+
 def acquire(hu: Tensor, geometry: Geometry, style: Style, rng: np.random.Generator) -> Tensor:
     """Radiographs (N, 1, rows, columns), bone bright, in arbitrary grey values, of volumes ``hu`` (N, 1, D, H, W)."""
     line = cone_beam_projection(attenuation_from_hu(hu, bone_per_mm=BONE_PER_MM * style.bone), geometry)

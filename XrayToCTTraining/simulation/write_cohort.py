@@ -7,12 +7,17 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTTraining.data.cohort import STRUCTURES, Case, write_case, write_manifest
+from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.projection import Geometry
+from XrayToCTTraining.data.cohort import STRUCTURES, Case, write_ct, write_manifest, write_radiograph
+from XrayToCTTraining.data.rendering import rendered
+from XrayToCTTraining.simulation.acquisition import DOMAINS, acquire, device_style
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas
 from XrayToCTTraining.simulation.cohort import cohort
 
@@ -23,6 +28,7 @@ class CohortRequest:
 
     Attributes:
         patients: how many; the last tenth is the validation split and the tenth before it the test split.
+        domain: of the radiographs: ``drr``, or a device of :func:`acquisition.device_style`.
         atlases: CT files whose anatomy is warped for half of the patients; without any, all are procedural.
     """
 
@@ -30,6 +36,7 @@ class CohortRequest:
     seed: int = 0
     size: int = 128
     side_mm: float = 320.0
+    domain: str = "drr"
     atlases: tuple[str, ...] = ()
 
 
@@ -77,11 +84,34 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
         )
     )
     findings = "+".join(sorted({lesion.kind for lesion in patient.lesions}))
-    case = Case(f"{index:05d}", who.source, who.label, split_of(index, request.patients), findings, request.side_mm)
+    volume_mm = (request.side_mm,) * 3
+    geometry = Geometry(detector_pixels=(request.size, request.size), volume_mm=volume_mm)
+    name = f"{index:05d}"
+    case = Case(
+        name,
+        who.source,
+        name,
+        split_of(index, request.patients),
+        who.label,
+        findings,
+        request.domain,
+        side_mm=request.side_mm,
+        geometry=json.dumps(geometry.to_dict()),
+    )
     structures = {**patient.masks, "lesion": patient.lesion}
-    write_case(folder, case, patient.hu, {name: structures[name] for name in STRUCTURES})
+    write_ct(folder, name, patient.hu, {name: structures[name] for name in STRUCTURES})
+    write_radiograph(folder, name, _radiograph(patient.hu, geometry, request.domain, who.seed))
     write_bytes_atomically(done, json.dumps(asdict(case)).encode())
     return case
+
+
+def _radiograph(hu: np.ndarray, geometry: Geometry, domain: str, seed: int) -> np.ndarray:
+    """Grey values in [0, 1], (rows, columns)."""
+    if domain == "drr":
+        return rendered(hu, geometry)
+    rng = np.random.default_rng((seed, DOMAINS.index(domain)))
+    volume = torch.from_numpy(np.asarray(hu, np.float32))[None, None]
+    return normalise(acquire(volume, geometry, device_style(domain, rng), rng)[0, 0].numpy())
 
 
 def _only(patients: Iterator) -> tuple:

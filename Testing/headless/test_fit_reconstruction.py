@@ -1,0 +1,156 @@
+"""``fit reconstruction`` through real processes: killed and resumed, shared out to two processes, misused."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from XrayToCTTraining.engine import CHECKPOINT
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
+
+
+def training(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=check, env=ONE_THREAD)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Simulated patients with CTs, and others whose radiographs come from another device; 32 voxels."""
+    folder = tmp_path_factory.mktemp("reconstruction")
+    training("simulate", folder / "pairs", "--patients", 12, "--size", 32, "--seed", 3)
+    training("simulate", folder / "xrays", "--patients", 12, "--size", 32, "--seed", 4, "--domain", "real-a")
+    return folder
+
+
+def options(data: Path, run: str) -> list[object]:
+    """Two epochs of each stage: 4 steps an epoch in stage 1; 4 on radiographs, then 4 on pairs, in stage 2."""
+    paths = ["--pairs", data / "pairs", "--xrays", data / "xrays", "--run", data / run]
+    stages = ["--epochs", 2, "--induction_epochs", 2, "--ema", 0.9, "--augment", "styles", "--accumulate", 2]
+    return ["fit", "reconstruction", "--preset", "test", *paths, *stages, "--engine.checkpoint_every", 1]
+
+
+@pytest.fixture(scope="module")
+def whole(data) -> dict:
+    """The last checkpoint of a run that nothing interrupted."""
+    training(*options(data, "whole"))
+    return torch.load(data / "whole" / CHECKPOINT, weights_only=True)
+
+
+def rows(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_schedule_is_pairs_then_radiographs_and_pairs_in_turn(data, whole):
+    passes = ["induction" if "induction" in row else "pair" for row in rows(data / "whole") if "mae_hu" not in row]
+    assert passes == ["pair"] * 8 + (["induction"] * 4 + ["pair"] * 4) * 2
+    losses = [value for row in rows(data / "whole") for name, value in row.items()]
+    assert np.isfinite(losses).all()
+    assert whole["step"] == 24
+
+
+@pytest.mark.parametrize(("named", "first", "last"), [("radiographs", 17, 19), ("pairs", 13, 15)])
+def test_a_run_killed_at_a_random_step_resumes_to_the_same_bits(data, whole, named, first, last):
+    """Steps 9-12 and 17-20 are on radiographs, 13-16 and 21-24 on pairs."""
+    run = data / f"killed-{named}"
+    step = random.randint(first, last)
+    process = subprocess.Popen(command(*options(data, run.name)), stderr=subprocess.DEVNULL, env=ONE_THREAD)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if (run / "log.jsonl").is_file() and len(rows_so_far(run)) >= step:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    stopped = torch.load(run / CHECKPOINT, weights_only=True)["step"]
+    assert step - 1 <= stopped < 24
+    training(*options(data, run.name))
+    resumed = torch.load(run / CHECKPOINT, weights_only=True)
+    assert_same_bits(resumed, whole)
+    # and its log reads like that of the other run
+    assert [drop_seconds(row) for row in rows(run)] == [drop_seconds(row) for row in rows(data / "whole")]
+
+
+def rows_so_far(run: Path) -> list[dict]:
+    """Rows of losses in a log that is being written."""
+    lines = (run / "log.jsonl").read_text().splitlines()
+    return [line for line in lines if line.endswith("}") and "mae_hu" not in line]
+
+
+def drop_seconds(row: dict) -> dict:
+    return {name: value for name, value in row.items() if name != "seconds"}
+
+
+def assert_same_bits(one: object, other: object) -> None:
+    """Everything in two checkpoints but the clock."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"seconds"}:
+            assert_same_bits(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        for a, b in zip(one, other, strict=True):
+            assert_same_bits(a, b)
+    else:
+        assert one == other
+
+
+def test_two_processes_have_the_losses_of_one(data):
+    """In float64, because a GAN of 32-bit numbers amplifies the last bit within a few steps, alone or in company."""
+    same = ["--dropout", 0, "--accumulate", 1, "--engine.precision", "64-true"]
+    training(*options(data, "single"), *same)
+    training(*options(data, "double"), *same, "--engine.devices", 2, "--engine.accelerator", "cpu")
+    single, double = rows(data / "single"), rows(data / "double")
+    assert len(single) == len(double) == 28
+    for one, two in zip(single, double, strict=True):
+        assert drop_seconds(two) == pytest.approx(drop_seconds(one), abs=1e-6)
+
+
+def test_runs_of_a_seed_share_their_first_stage(data, whole):
+    """Stage 2 from the checkpoint that another run kept after stage 1 equals stage 2 in one go."""
+    training(*options(data, "shared"), "--start", data / "whole" / "epoch-2.pt")
+    shared = torch.load(data / "shared" / CHECKPOINT, weights_only=True)
+    assert_same_bits(shared["model"], whole["model"])
+
+
+def test_other_settings_are_refused_for_a_run_that_has_begun(data, whole):
+    refused = training(*options(data, "whole"), "--learning_rate", 1e-3, check=False)
+    assert refused.returncode == 3
+    assert "learning_rate" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_stage_2_without_radiographs_is_refused_in_a_sentence(data):
+    paths = ["--pairs", data / "pairs", "--run", data / "none"]
+    refused = training("fit", "reconstruction", "--preset", "test", *paths, check=False)
+    assert refused.returncode == 3
+    assert "--xrays" in refused.stderr
+
+
+def test_an_unknown_preset_names_those_there_are(data):
+    refused = training("fit", "reconstruction", "--preset", "papr", check=False)
+    assert refused.returncode == 3
+    assert "paper" in refused.stderr
+    assert "x2ct" in refused.stderr
+
+
+def test_tensorboard_holds_losses_figures_and_pictures(data, whole):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(data / "whole" / "tensorboard"))
+    events.Reload()
+    assert {"reconstruction", "discriminator", "induction", "psnr_honest"} <= set(events.Tags()["scalars"])
+    assert len(events.Images("validation")) == 4

@@ -1,0 +1,132 @@
+"""Every loss against NumPy in float64, and what it must and must not depend on."""
+
+import numpy as np
+import pytest
+import torch
+
+from XrayToCTLib.orientation_check import asymmetric_chest
+from XrayToCTLib.projection import Geometry, radiograph_from_ct
+from XrayToCTLib.shape_induction import shape_induction_loss
+from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
+from XrayToCTTraining.losses import (
+    discriminator_loss,
+    generator_adversarial_loss,
+    projection_loss,
+    regression_losses,
+)
+from XrayToCTTraining.reconstruction import linear_decay
+
+RNG = np.random.default_rng(0)
+P, T = RNG.random((2, 1, 4, 5, 6)), RNG.random((2, 1, 4, 5, 6))
+REAL, FAKE = RNG.standard_normal((2, 1, 3, 3, 3)), RNG.standard_normal((2, 1, 3, 3, 3))
+
+
+def test_regression_losses_are_their_definitions():
+    losses = regression_losses(torch.from_numpy(P), torch.from_numpy(T))
+    projections = [np.abs(P.mean(axis) - T.mean(axis)).mean() for axis in (2, 3, 4)]
+    assert losses["reconstruction"].item() == pytest.approx(((P - T) ** 2).mean(), rel=1e-12)
+    assert losses["projection"].item() == pytest.approx(np.mean(projections), rel=1e-12)
+    assert losses["absolute"].item() == pytest.approx(np.abs(P - T).mean(), rel=1e-12)
+
+
+def test_projection_loss_does_not_see_what_cancels_along_all_three_axes():
+    """+1 and -1 on the corners of a box in checkerboard order leave every mean projection as it was."""
+    volume = torch.full((1, 1, 4, 4, 4), 2.0)
+    changed = volume.clone()
+    for d, h, w in np.ndindex(2, 2, 2):
+        changed[0, 0, d, h, w] += (-1) ** (d + h + w)
+    assert projection_loss(changed, volume).item() == pytest.approx(0, abs=1e-7)
+    assert regression_losses(changed, volume)["reconstruction"].item() == pytest.approx(8 / 64)
+
+
+@pytest.mark.parametrize(("form", "generator_factor", "discriminator_factor"), [("paper", 0.5, 0.5), ("x2ct", 1, 0.1)])
+def test_adversarial_losses_are_least_squares_in_either_form(form, generator_factor, discriminator_factor):
+    real, fake = torch.from_numpy(REAL), torch.from_numpy(FAKE)
+    expected = discriminator_factor * (((REAL - 1) ** 2).mean() + (FAKE**2).mean())
+    assert discriminator_loss(real, fake, form).item() == pytest.approx(expected, rel=1e-12)
+    expected = generator_factor * ((FAKE - 1) ** 2).mean()
+    assert generator_adversarial_loss(fake, form).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_shape_induction_with_the_mean_projection_is_its_definition():
+    x = RNG.random((2, 1, 5, 6))
+    projected = P.mean(2)
+
+    def unit(a: np.ndarray) -> np.ndarray:
+        low, high = a.min((2, 3), keepdims=True), a.max((2, 3), keepdims=True)
+        return (a - low) / (high - low)
+
+    expected = {"min-max": ((unit(projected) - unit(x)) ** 2).mean(), "none": ((projected - x) ** 2).mean()}
+    residuals = []
+    for p, target in zip(projected.reshape(2, -1), x.reshape(2, -1), strict=True):
+        fit = np.polyfit(p, target, 1)
+        residuals.append((np.polyval(fit, p) - target) ** 2)
+    expected["affine"] = np.mean(residuals)
+    for name, value in expected.items():
+        loss = shape_induction_loss(torch.from_numpy(P), torch.from_numpy(x), Geometry(), "mean", name)
+        assert loss.item() == pytest.approx(value, rel=1e-9), name
+
+
+def test_matched_shape_induction_compares_with_the_cone_beam_radiograph():
+    """Zero for the radiograph of the very volume, and not for that of its mirror image."""
+    geometry = Geometry(detector_pixels=(32, 32))
+    volume = asymmetric_chest(32).double()
+    radiograph = radiograph_from_ct(volume, geometry)
+    assert shape_induction_loss(volume, radiograph, geometry).item() == pytest.approx(0, abs=1e-12)
+    assert shape_induction_loss(volume.flip(4), radiograph, geometry).item() > 1e-3
+
+
+def test_shape_induction_needs_no_ct_and_sends_nothing_through_the_discriminator(monkeypatch):
+    """A step of stage 2 on radiographs: the generator moves, the discriminator neither runs nor gets gradients."""
+    recipe = _recipe()
+    batch = {"radiograph": torch.rand(1, 1, 32, 32)}
+    monkeypatch.setattr(recipe.discriminator, "forward", lambda *_: pytest.fail("D was asked"))
+    volume = recipe.generator(batch["radiograph"])
+    (loss,) = recipe._generator_losses(volume, batch).values()
+    loss.backward()
+    assert all(parameter.grad is None for parameter in recipe.discriminator.parameters())
+    assert sum(p.grad.abs().sum() for p in recipe.generator.parameters() if p.grad is not None) > 0
+
+
+def test_the_discriminator_sees_the_radiograph_first_and_in_the_volumes_orientation():
+    """A first kernel that reads only channel 0 sees only the radiograph, as it lies in the coronal plane (H, W)."""
+    discriminator = Discriminator(DiscriminatorConfig((1, 1)))
+    first = discriminator.layers[0]
+    radiograph = torch.rand(1, 1, 16, 12, generator=torch.manual_seed(0))
+    volume = torch.rand(1, 1, 16, 16, 12)
+    with torch.no_grad():
+        first.weight.zero_()
+        first.bias.zero_()
+        first.weight[0, 0, 2, 2, 2] = 1  # kernel 4, stride 2, padding 2: the voxel (2i, 2j, 2k)
+        seen: list[torch.Tensor] = []
+        first.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        discriminator(radiograph, volume)
+        first.weight.zero_()
+        first.weight[0, 1, 2, 2, 2] = 1
+        discriminator(radiograph, volume)
+    of_radiograph, of_volume = (values[0, 0][:8, :8, :6] for values in seen)
+    for depth in range(8):
+        assert torch.equal(of_radiograph[depth], radiograph[0, 0, ::2, ::2])
+    assert torch.equal(of_volume, volume[0, 0, ::2, ::2, ::2])
+
+
+def test_the_learning_rate_follows_the_published_schedule():
+    """Constant for 50 epochs of 50 + 50, and 3.5e-5 of 2e-4 once epoch 90 is over."""
+    assert [linear_decay(epoch, 50, 50) for epoch in (0, 48)] == [1, 1]
+    assert 2e-4 * linear_decay(90, 50, 50) == pytest.approx(3.5e-5, rel=0.01)
+    assert linear_decay(99, 50, 50) == pytest.approx(0, abs=1e-12)
+
+
+def _recipe():
+    """The test configuration on a cohort without files: nothing is read before a step."""
+    from pathlib import Path
+
+    from XrayToCTTraining.data.cohort import Case, Cohort
+    from XrayToCTTraining.losses import LossWeights
+    from XrayToCTTraining.reconstruction import Reconstruction, ReconstructionFit
+
+    cohort = Cohort(Path("nowhere"), (Case("a", "procedural", "a", "training"),))
+    settings = ReconstructionFit(
+        generator="test", discriminator_filters=(4, 8), epochs=1, induction_epochs=1, weights=LossWeights()
+    )
+    return Reconstruction(cohort, cohort, settings)

@@ -1,0 +1,111 @@
+"""``python -m XrayToCTTraining fit``: options of every training, from presets, YAML files and the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+
+from XrayToCTLib.errors import UnsuitableInput
+
+EXAMPLES = {
+    "reconstruction": """examples:
+  %(prog)s --pairs runs/lidc --xrays runs/tbx11k --run runs/paper --preset paper
+  %(prog)s --pairs runs/cohort --run runs/compact --preset compact --epochs 4 --engine.precision bf16-mixed
+  torchrun --nnodes 2 --nproc-per-node 4 -m XrayToCTTraining fit reconstruction --pairs runs/lidc \\
+    --xrays runs/tbx11k --run runs/paper --preset paper --batch 8 --engine.devices 4 --engine.nodes 2""",
+    "cyclegan": "example:\n  %(prog)s --xrays runs/tbx11k --drrs runs/lidc --run runs/cyclegan",
+    "ct-classifier": """example:
+  %(prog)s --cohort runs/tbx11k --generator runs/paper --run runs/ct-classifier""",
+    "xray-classifier": """example:
+  %(prog)s --cohort runs/tbx11k --run runs/xray-classifier --timm vit_small_patch16_224.safetensors""",
+    "joint-classifier": """example:
+  %(prog)s --cohort runs/tbx11k --generator runs/paper --run runs/joint-classifier""",
+}
+
+
+def fit(arguments: Sequence[str]) -> None:
+    """Runs one ``fit NETWORK``, given the words after ``fit``."""
+    prog = "python -m XrayToCTTraining fit"
+    if not arguments or arguments[0] not in NETWORKS:
+        known = "\n".join(f"  {name:<18}{summary}" for name, (summary, _, _) in NETWORKS.items())
+        wanted = bool(arguments) and arguments[0] in ("-h", "--help")
+        text = (
+            f"usage: {prog} NETWORK [options]\n\nTrain a network; a stopped training goes on where it was.\n\n{known}\n"
+        )
+        print(text, file=sys.stdout if wanted else sys.stderr)
+        raise SystemExit(0 if wanted else 2)
+    network = arguments[0]
+    summary, add_options, run = NETWORKS[network]
+    parser = ArgumentParser(
+        prog=f"{prog} {network}", description=summary, epilog=EXAMPLES[network], formatter_class=_formatter()
+    )
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options; later options win")
+    add_options(parser)
+    from XrayToCTTraining.engine import Engine
+
+    parser.add_class_arguments(Engine, "engine")
+    options = parser.parse_args(_with_preset(network, list(arguments[1:])))
+    run(parser.instantiate_classes(options))
+
+
+def _with_preset(network: str, arguments: list[str]) -> list[str]:
+    """``--preset NAME`` stands for the YAML file of that name that comes with the package."""
+    if "--preset" not in arguments:
+        return arguments
+    place = arguments.index("--preset")
+    folder = resources.files("XrayToCTTraining") / "configs"
+    presets = {path.name.removeprefix(f"{network}-").removesuffix(".yaml"): path for path in folder.iterdir()}
+    presets = {name: path for name, path in presets.items() if path.name == f"{network}-{name}.yaml"}
+    name = arguments[place + 1] if place + 1 < len(arguments) else ""
+    if name not in presets:
+        raise UnsuitableInput(f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
+    return ["--config", str(presets[name]), *arguments[:place], *arguments[place + 2 :]]
+
+
+def _formatter() -> Any:
+    from argparse import RawDescriptionHelpFormatter
+
+    from jsonargparse import DefaultHelpFormatter
+
+    return type("Formatter", (RawDescriptionHelpFormatter, DefaultHelpFormatter), {})
+
+
+def _folder(parser: ArgumentParser, name: str, text: str, required: bool = True) -> None:
+    kind: Any = Path if required else Path | None
+    parser.add_argument(f"--{name}", type=kind, required=required, default=None, help=text)
+
+
+def _reconstruction_options(parser: ArgumentParser) -> None:
+    from XrayToCTTraining.reconstruction import ReconstructionFit
+
+    parser.add_argument("--preset", help="paper, x2ct, compact or test (a YAML file of the package)")
+    _folder(parser, "pairs", "prepared or simulated cases with CTs")
+    _folder(parser, "xrays", "prepared radiographs for shape induction", required=False)
+    _folder(parser, "run", "folder of checkpoints and logs")
+    _folder(parser, "start", "checkpoint of another run to begin with, such as its stage 1", required=False)
+    parser.add_class_arguments(ReconstructionFit, None)
+
+
+def _run_reconstruction(options: Namespace) -> None:
+    from XrayToCTTraining.data.cohort import open_cohort
+    from XrayToCTTraining.reconstruction import ReconstructionFit, fit_reconstruction
+
+    xrays = open_cohort(options.xrays) if options.xrays else None
+    settings = _settings(ReconstructionFit, options)
+    fit_reconstruction(open_cohort(options.pairs), xrays, options.run, settings, options.engine, options.start)
+
+
+def _settings(kind: type, options: Namespace) -> Any:
+    from dataclasses import fields
+
+    return kind(**{field.name: options[field.name] for field in fields(kind)})
+
+
+NETWORKS: dict[str, tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], None]]] = {
+    "reconstruction": ("radiograph to CT: X2CT-GAN and shape induction", _reconstruction_options, _run_reconstruction),
+}
