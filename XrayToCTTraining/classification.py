@@ -1,131 +1,353 @@
-"""Fitting the CT classifier (healthy / sick / TB) on true and on generated volumes of the same simulated patients."""
+"""Fitting the three classifiers (healthy / sick / TB): of CT volumes, of radiographs, and of both together."""
 
-import json
-from dataclasses import asdict, dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
+from torch.optim import SGD, Adam, Optimizer
 
-from XrayToCTLib.classifier import CLASSES, CLASSIFIERS, CTClassifier, classify
-from XrayToCTLib.projection import Geometry
-from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
-from XrayToCTTraining.data.cohort import Case, Cohort, save_array
-from XrayToCTTraining.reconstruction import predict, training_pair
-from XrayToCTTraining.simulation.acquisition import CLEAN, random_style
+from XrayToCTLib.classifier import CLASSES, CLASSIFIERS, FINDINGS, ClassifierConfig, CTClassifier, classifier_input
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
+from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
+from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
+from XrayToCTTraining.checkpoints import load_checkpoint
+from XrayToCTTraining.data.cohort import Case, Cohort
+from XrayToCTTraining.data.samples import radiograph_of, volume_of
+from XrayToCTTraining.data.volumes import read_volume
+from XrayToCTTraining.engine import BEST, Engine, Recipe, batches, train
+from XrayToCTTraining.timm_checkpoint import load_timm
 
-KINDS = (
-    "true",
-    "generated",
-)  # both of every patient: a classifier that learns only one would judge the other by its blur
+Kind = Literal["ct", "xray", "joint"]
+VolumeSource = Literal["generated", "true", "both"]
+Classifier = CTClassifier | XrayClassifier | JointClassifier
 
 
 @dataclass(frozen=True)
 class ClassifierFit:
-    """What a fit of the classifier is made of.
+    """What every fit of a classifier has.
 
-    Attributes:
-        classifier: name of the configuration. epochs: passes over the training patients; batch: volumes a step.
-        learning_rate: Adam's, decayed by 0.96 an epoch (the paper: 1e-4 for 50 epochs).
+    Args:
+        epochs: passes over the training cases that have a label.
+        batch: cases of a step, over all processes.
+        learning_rate: at its largest.
+        label_smoothing: share of the target that is spread over all classes.
+        findings: give the network a second head for cavity, apical cap, miliary, infiltrate, effusion and other.
+        findings_weight: of that head's loss.
+        seed: of everything random.
     """
 
-    classifier: str = "compact"
     epochs: int = 50
     batch: int = 8
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4
+    label_smoothing: float = 0.0
+    findings: bool = False
+    findings_weight: float = 1.0
     seed: int = 0
 
 
-def write_volumes(cohort: Cohort, generator: nn.Module, geometry: Geometry, folder: Path) -> None:
-    """Writes the true and the generated volume of every patient, as the classifier sees them, to ``folder``.
+@dataclass(frozen=True)
+class CTClassifierFit(ClassifierFit):
+    """The paper's: Adam, decayed by 0.96 an epoch; the best epoch by validation accuracy is kept.
 
-    float16 network values, (D, H, W). The radiograph of training patients has a random style. Resumable.
+    Args:
+        classifier: medsynth (sigmoid, central half of the slices), default (softmax, all slices), compact or test.
+        slices: all, central, or the classifier's own choice.
+        volumes: generated (from the radiographs), true, or both of every patient.
+        size: voxels along each side.
+        shift: voxels by which a training volume is moved at most.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, case in enumerate(tqdm(cohort.cases, unit="volume", mininterval=10)):
-        rng = np.random.default_rng((1, index))
-        style = random_style(rng) if case.split == "training" else CLEAN
-        paths = {kind: folder / f"{case.name}-{kind}.npy" for kind in KINDS}
-        if all(path.is_file() for path in paths.values()):
-            continue
-        radiograph, truth = training_pair(cohort, case, geometry, style, rng)
-        for kind, volume in (("true", truth[0, 0].numpy()), ("generated", predict(generator, radiograph))):
-            save_array(paths[kind], volume.astype(np.float16))
+
+    classifier: str = "default"
+    slices: Literal["own", "all", "central"] = "own"
+    volumes: VolumeSource = "generated"
+    size: int = 128
+    shift: int = 0
 
 
-def fit_classifier(cohort: Cohort, volumes: Path, run: Path, fit: ClassifierFit) -> Path:
-    """Trains on the volumes of :func:`write_volumes`, resuming from ``run``.
+@dataclass(frozen=True)
+class XrayClassifierFit(ClassifierFit):
+    """The paper's: SGD with Nesterov momentum 0.9, weight decay 1e-4, warm-up, then half a cosine.
 
-    Returns:
-        Path of the checkpoint of the epoch with the best validation accuracy on generated volumes.
+    Args:
+        classifier: vit-s16, small or test.
+        warm_up: epochs.
+        cutmix: probability of mixing a batch.
+        erasing: probability of erasing a rectangle.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(fit.seed)
-    model = CTClassifier(CLASSIFIERS[fit.classifier])
-    optimiser = torch.optim.Adam(model.parameters(), lr=fit.learning_rate)
-    training = [(case, kind) for case in cohort.of_split("training") for kind in KINDS]
-    latest, best, first, best_accuracy = run / "latest.pt", run / "best.pt", 0, -1.0
-    if (state := load_checkpoint(latest)) is not None:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        first, best_accuracy = state["epoch"], state["best_accuracy"]
-    (run / "fit.json").write_text(json.dumps(asdict(fit), indent=2))
-    for epoch in tqdm(range(first, fit.epochs), initial=first, total=fit.epochs, unit="epoch", mininterval=10):
-        rng = np.random.default_rng((fit.seed, epoch))
-        torch.manual_seed(int(rng.integers(2**31)))
+
+    classifier: str = "vit-s16"
+    batch: int = 80
+    learning_rate: float = 0.01
+    label_smoothing: float = 0.1
+    warm_up: int = 5
+    cutmix: float = 0.5
+    erasing: float = 0.25
+
+
+@dataclass(frozen=True)
+class JointClassifierFit(ClassifierFit):
+    """Adam, decayed by 0.96 an epoch.
+
+    Args:
+        xray_classifier: vit-s16, small or test.
+        classifier: of the CT: medsynth, default, compact or test.
+        volumes: generated (from the radiographs) or true.
+        size: voxels along each side.
+    """
+
+    xray_classifier: str = "vit-s16"
+    classifier: str = "default"
+    volumes: Literal["generated", "true"] = "generated"
+    size: int = 128
+
+
+class Classification(Recipe):
+    """The recipe of all three. Keys are (index of the case, "generated" or "true")."""
+
+    monitor = "accuracy"
+
+    def __init__(self, cohort: Cohort, folder: Path | None, fit: ClassifierFit, timm: Path | None = None) -> None:
+        super().__init__()
+        self.cohort, self.folder, self.settings = cohort, folder, fit
+        self.epochs, self.seed = fit.epochs, fit.seed
+        torch.manual_seed(fit.seed)
+        self.network = build_classifier(asdict(fit) | {"kind": kind_of(fit)})
+        if timm is not None:
+            load_timm(self.network.xray if isinstance(self.network, JointClassifier) else self.network, timm)
+        sources = _sources(getattr(fit, "volumes", "true"))
+        if "generated" in sources and folder is None:
+            raise UnsuitableInput("Generated volumes need a generator; give --generator, or --volumes true.")
+        usable = [case for case in cohort.cases if case.label and _has(case, fit)]
+        self.left_out = len(cohort.cases) - len(usable)
+        self.training_cases = [case for case in usable if case.split == "training"]
+        self.validation = [case for case in usable if case.split == "validation"]
+        self.keys = [(i, source) for i in range(len(self.training_cases)) for source in sources]
+        if not self.training_cases or not self.validation:
+            raise UnsuitableInput(
+                f"{cohort.folder} has {len(self.training_cases)} training and {len(self.validation)} validation cases "
+                "with a label and the volumes asked for; give a cohort with both."
+            )
+
+    def plan(self, epoch: int) -> list[list[tuple[int, str]]]:
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.keys))
+        return batches([self.keys[i] for i in order], self.settings.batch)
+
+    def load(self, key: tuple[int, str], rng: np.random.Generator) -> dict[str, Tensor]:
+        case, fit = self.training_cases[key[0]], self.settings
+        item = _inputs(self.cohort, case, key[1], self.folder, fit)
+        if isinstance(fit, CTClassifierFit) and fit.shift:
+            item["volume"] = shifted(item["volume"], rng, fit.shift)
+        if isinstance(fit, XrayClassifierFit) and rng.random() < fit.erasing:
+            item["radiograph"] = erased(item["radiograph"], rng)
+        present, known = findings_of(case)
+        return {
+            **item,
+            "target": F.one_hot(torch.tensor(CLASSES.index(case.label)), len(CLASSES)).float(),
+            "findings": present,
+            "known": torch.tensor(known),
+        }
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        rate = self.settings.learning_rate
+        if isinstance(self.settings, XrayClassifierFit):
+            return [SGD(self.network.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=1e-4)]
+        return [Adam(self.network.parameters(), rate)]
+
+    def step(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        fit = self.settings
+        (optimiser,) = self.trainer.optimizers
         for group in optimiser.param_groups:
-            group["lr"] = fit.learning_rate * 0.96**epoch
-        model.train()
-        order, losses = rng.permutation(len(training)), []
-        for start in range(
-            0, len(order) - fit.batch + 1, fit.batch
-        ):  # a last, smaller batch would upset the batch norm
-            chosen = [training[i] for i in order[start : start + fit.batch]]
-            x = torch.cat([_shifted(_volume(volumes, case, kind), rng) for case, kind in chosen])
-            y = torch.tensor([CLASSES.index(case.label) for case, _ in chosen])
-            loss = F.cross_entropy(model(x), y)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.item())
-        scores = evaluate_classifier(model, volumes, cohort.of_split("validation"), "generated")
-        if scores["accuracy"] > best_accuracy:
-            best_accuracy = scores["accuracy"]
-            save_checkpoint(best, {"model": model.state_dict(), "epoch": epoch + 1})
-        state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-        save_checkpoint(latest, {**state, "epoch": epoch + 1, "best_accuracy": best_accuracy})
-        with (run / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"epoch": epoch + 1, "loss": float(np.mean(losses)), **scores}) + "\n")
-    return best
+            group["lr"] = fit.learning_rate * self._rate(epoch)
+        if isinstance(fit, XrayClassifierFit) and float(torch.rand(())) < fit.cutmix:
+            batch = cut_and_mix(batch)
+        logits, findings = self.network.with_findings(*_arguments(self.network, batch))
+        losses = {"loss": class_loss(logits, batch["target"], activation_of(self.network), fit.label_smoothing)}
+        if findings is not None:
+            losses["findings"] = findings_loss(findings, batch["findings"], batch["known"])
+        self.manual_backward(losses["loss"] + fit.findings_weight * losses.get("findings", 0))
+        own = self.optimizers()
+        assert not isinstance(own, list)
+        own.step()
+        own.zero_grad(set_to_none=True)
+        return losses
+
+    def _rate(self, epoch: int) -> float:
+        if not isinstance(self.settings, XrayClassifierFit):
+            return 0.96**epoch
+        warm_up = min(self.settings.warm_up, self.epochs - 1)
+        if epoch < warm_up:
+            return (epoch + 1) / warm_up
+        return float(0.5 * (1 + np.cos(np.pi * (epoch - warm_up) / (self.epochs - warm_up))))
+
+    def validate_epoch(self, epoch: int) -> dict[str, float]:
+        source = _sources(getattr(self.settings, "volumes", "true"))[0]
+        probabilities = predict_cases(self.network, self.cohort, self.validation, source, self.folder, self.settings)
+        predicted, truth = probabilities.argmax(1), truths_of(self.validation)
+        return {"accuracy": float((predicted == truth).mean())}
 
 
-def evaluate_classifier(model: CTClassifier, volumes: Path, cases: tuple[Case, ...], kind: str) -> dict[str, float]:
-    """Accuracy, and recall and precision of TB (0 where undefined), on the ``kind`` volumes of ``cases``."""
-    model.eval()
-    predicted = np.array([int(classify(model, _volume(volumes, case, kind)).argmax()) for case in cases])
-    truth = np.array([CLASSES.index(case.label) for case in cases])
-    tb = CLASSES.index("tb")
-    hits = float(((predicted == tb) & (truth == tb)).sum())
-    return {
-        "accuracy": float((predicted == truth).mean()),
-        "tb_recall": hits / max(float((truth == tb).sum()), 1.0),
-        "tb_precision": hits / max(float((predicted == tb).sum()), 1.0),
+def fit_classifier(
+    cohort: Cohort, folder: Path | None, run: Path, fit: ClassifierFit, engine: Engine, timm: Path | None = None
+) -> None:
+    """Trains the classifier that the kind of ``fit`` names, going on from ``run`` where a checkpoint lies there.
+
+    Args:
+        folder: of generated volumes (:func:`data.volumes.write_volumes`), where the fit wants such.
+        timm: checkpoint file of timm's ``vit_small_patch16_224`` to begin with.
+
+    Raises:
+        UnsuitableInput: too few labelled cases, no volumes, or not such a checkpoint.
+    """
+    recipe = Classification(cohort, folder, fit, timm)
+    record = {"network": "classifier", "kind": kind_of(fit), **asdict(fit)}
+    record |= {"cases": len(recipe.training_cases), "left_out": recipe.left_out, "timm": timm.name if timm else None}
+    train(recipe, run, engine, record)
+
+
+def trained_classifier(run: Path) -> tuple[Classifier, dict[str, Any]]:
+    """The best epoch of a run, and its settings.
+
+    Raises:
+        UnsuitableInput: there is no such checkpoint in ``run``.
+    """
+    state = load_checkpoint(run / BEST)
+    if state is None or state["record"].get("network") != "classifier":
+        raise UnsuitableInput(f"{run} holds no trained classifier; train one with `fit ct-classifier` or its sisters.")
+    network = build_classifier(state["record"])
+    network.load_state_dict({key.removeprefix("network."): value for key, value in state["model"].items()})
+    return network.eval(), {**state["record"], "best_epoch": state["epoch"]}
+
+
+def settings_of(record: dict[str, Any]) -> ClassifierFit:
+    """The fit that a record was written for."""
+    kinds: dict[str, type[ClassifierFit]] = {
+        "ct": CTClassifierFit,
+        "xray": XrayClassifierFit,
+        "joint": JointClassifierFit,
     }
+    kind = kinds[record["kind"]]
+    return kind(**{name: record[name] for name in kind.__dataclass_fields__})
 
 
-def _volume(folder: Path, case: Case, kind: str) -> Tensor:
-    volume = np.load(folder / f"{case.name}-{kind}.npy", allow_pickle=False)
-    return torch.from_numpy(volume.astype(np.float32))[None, None]
+def build_classifier(record: dict[str, Any]) -> Classifier:
+    """An untrained network for the settings of a fit and its ``kind``."""
+    findings = FINDINGS if record["findings"] else ()
+    if record["kind"] == "xray":
+        return XrayClassifier(_xray_config(record["classifier"], findings))
+    ct = replace(_ct_config(record["classifier"]), findings=findings)
+    if record["kind"] == "joint":
+        return JointClassifier(JointClassifierConfig(_xray_config(record["xray_classifier"], ()), ct))
+    return CTClassifier(ct if record["slices"] == "own" else replace(ct, slices=record["slices"]))
 
 
-def _shifted(volume: Tensor, rng: np.random.Generator, limit: int = 6) -> Tensor:
-    """Moved by up to ``limit`` voxels along each axis; what leaves on one side is air coming in on the other."""
-    shift = rng.integers(-limit, limit + 1, 3)
-    padded = F.pad(volume, (limit,) * 6)
-    start = limit + shift
-    for axis, first in enumerate(start):
-        padded = padded.narrow(2 + axis, int(first), volume.shape[2 + axis])
-    return padded
+def kind_of(fit: ClassifierFit) -> Kind:
+    if isinstance(fit, JointClassifierFit):
+        return "joint"
+    return "xray" if isinstance(fit, XrayClassifierFit) else "ct"
+
+
+@torch.no_grad()
+def predict_cases(
+    network: Classifier,
+    cohort: Cohort,
+    cases: Sequence[Case],
+    source: str,
+    folder: Path | None,
+    fit: ClassifierFit,
+) -> np.ndarray:
+    """Probabilities (n, classes) of cases, from their ``source`` ("generated" or "true") volumes where any are seen."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    rows = []
+    for case in cases:
+        item = {name: x[None].to(device) for name, x in _inputs(cohort, case, source, folder, fit).items()}
+        logits = network(*_arguments(network, item)).float()
+        is_softmax = activation_of(network) == "softmax"
+        rows.append((logits.softmax(1) if is_softmax else logits.sigmoid()).cpu().numpy()[0])
+    network.train(was_training)
+    return np.array(rows).reshape(len(rows), len(CLASSES))
+
+
+def truths_of(cases: Sequence[Case]) -> np.ndarray:
+    """Indices of the classes, (n,)."""
+    return np.array([CLASSES.index(case.label) for case in cases], dtype=int)
+
+
+def findings_of(case: Case) -> tuple[Tensor, float]:
+    """Which of FINDINGS a case has, (6,) of 0 and 1, and whether (1 or 0) anybody looked."""
+    present = torch.zeros(len(FINDINGS))
+    if case.findings == "unknown":
+        return present, 0.0
+    for name in filter(None, case.findings.split("+")):
+        present[FINDINGS.index(name if name in FINDINGS else "other")] = 1
+    return present, 1.0
+
+
+def class_loss(logits: Tensor, target: Tensor, activation: str, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy with softmax, or binary cross-entropy of each class with sigmoid, against targets (N, classes)."""
+    target = target * (1 - smoothing) + smoothing / target.shape[1]
+    if activation == "sigmoid":
+        return F.binary_cross_entropy_with_logits(logits, target)
+    return F.cross_entropy(logits, target)
+
+
+def findings_loss(logits: Tensor, present: Tensor, known: Tensor) -> Tensor:
+    """Mean binary cross-entropy (N, findings) over the cases whose findings are known (N,); 0 where none is."""
+    each = F.binary_cross_entropy_with_logits(logits, present, reduction="none").mean(1)
+    return (each * known).sum() / known.sum().clamp_min(1)
+
+
+def activation_of(network: Classifier) -> str:
+    config = network.config.ct if isinstance(network, JointClassifier) else network.config
+    return config.activation if isinstance(config, ClassifierConfig) else "softmax"
+
+
+def _arguments(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    if isinstance(network, CTClassifier):
+        return (classifier_input(network.config, batch["volume"]),)
+    if isinstance(network, JointClassifier):
+        return batch["radiograph"], batch["volume"]
+    return (batch["radiograph"],)
+
+
+def _inputs(cohort: Cohort, case: Case, source: str, folder: Path | None, fit: ClassifierFit) -> dict[str, Tensor]:
+    item = {}
+    if not isinstance(fit, CTClassifierFit):
+        name = fit.xray_classifier if isinstance(fit, JointClassifierFit) else getattr(fit, "classifier", "")
+        item["radiograph"] = radiograph_of(cohort, case, XRAY_CLASSIFIERS[name].size)
+    if isinstance(fit, (CTClassifierFit, JointClassifierFit)):
+        if source == "true":
+            item["volume"] = volume_of(cohort, case, fit.size)
+        else:
+            assert folder is not None
+            item["volume"] = read_volume(folder, case)
+    return item
+
+
+def _has(case: Case, fit: ClassifierFit) -> bool:
+    return case.has_ct or getattr(fit, "volumes", "generated") == "generated"
+
+
+def _sources(volumes: str) -> tuple[str, ...]:
+    return ("generated", "true") if volumes == "both" else (volumes,)
+
+
+def _ct_config(name: str) -> ClassifierConfig:
+    if name not in CLASSIFIERS:
+        raise UnsuitableInput(f"There is no CT classifier {name!r}; choose one of {', '.join(CLASSIFIERS)}.")
+    return CLASSIFIERS[name]
+
+
+def _xray_config(name: str, findings: tuple[str, ...]) -> XrayClassifierConfig:
+    if name not in XRAY_CLASSIFIERS:
+        raise UnsuitableInput(f"There is no X-ray classifier {name!r}; choose one of {', '.join(XRAY_CLASSIFIERS)}.")
+    return replace(XRAY_CLASSIFIERS[name], findings=findings)

@@ -106,6 +106,71 @@ def _settings(kind: type, options: Namespace) -> Any:
     return kind(**{field.name: options[field.name] for field in fields(kind)})
 
 
+def _cyclegan_options(parser: ArgumentParser) -> None:
+    from XrayToCTTraining.cyclegan import CycleGANFit
+
+    parser.add_argument("--preset", help="test (a YAML file of the package)")
+    _folder(parser, "xrays", "prepared real radiographs")
+    _folder(parser, "drrs", "prepared or simulated cases whose radiographs are projections")
+    _folder(parser, "run", "folder of checkpoints and logs")
+    parser.add_class_arguments(CycleGANFit, None)
+
+
+def _run_cyclegan(options: Namespace) -> None:
+    from XrayToCTTraining.cyclegan import CycleGANFit, fit_cyclegan
+    from XrayToCTTraining.data.cohort import open_cohort
+
+    settings = _settings(CycleGANFit, options)
+    fit_cyclegan(open_cohort(options.xrays), open_cohort(options.drrs), options.run, settings, options.engine)
+
+
+def _classifier_options(kind: str) -> Callable[[ArgumentParser], None]:
+    def add(parser: ArgumentParser) -> None:
+        from XrayToCTTraining import classification
+
+        parser.add_argument("--preset", help="test (a YAML file of the package)")
+        _folder(parser, "cohort", "prepared or simulated cases with labels")
+        _folder(parser, "run", "folder of checkpoints, logs and generated volumes")
+        if kind != "XrayClassifierFit":
+            _folder(parser, "generator", "run of `fit reconstruction` that makes the volumes", required=False)
+            _folder(parser, "style", "run of `fit cyclegan` to apply to radiographs before", required=False)
+        if kind != "CTClassifierFit":
+            _folder(parser, "timm", "checkpoint file of timm's vision transformer to begin with", required=False)
+        parser.add_class_arguments(getattr(classification, kind), None)
+
+    return add
+
+
+def _run_classifier(kind: str) -> Callable[[Namespace], None]:
+    def run(options: Namespace) -> None:
+        from XrayToCTTraining import classification
+        from XrayToCTTraining.data.cohort import open_cohort
+        from XrayToCTTraining.strategies import volumes_of
+
+        cohort, settings = open_cohort(options.cohort), _settings(getattr(classification, kind), options)
+        generator, style = options.get("generator"), options.get("style")
+        folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
+        classification.fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
+
+    return run
+
+
 NETWORKS: dict[str, tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], None]]] = {
     "reconstruction": ("radiograph to CT: X2CT-GAN and shape induction", _reconstruction_options, _run_reconstruction),
+    "cyclegan": ("real radiograph to the style of projections", _cyclegan_options, _run_cyclegan),
+    "ct-classifier": (
+        "healthy, sick or TB from a CT volume",
+        _classifier_options("CTClassifierFit"),
+        _run_classifier("CTClassifierFit"),
+    ),
+    "xray-classifier": (
+        "healthy, sick or TB from a radiograph",
+        _classifier_options("XrayClassifierFit"),
+        _run_classifier("XrayClassifierFit"),
+    ),
+    "joint-classifier": (
+        "healthy, sick or TB from both",
+        _classifier_options("JointClassifierFit"),
+        _run_classifier("JointClassifierFit"),
+    ),
 }

@@ -18,6 +18,7 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import volume_to_original_classifier
 
 CLASSES = ("healthy", "sick", "tb")
+FINDINGS = ("cavity", "apical_cap", "miliary", "infiltrate", "effusion", "other")
 
 # Full-size intermediate values that one pass of the first block may hold, in voxels times filters (192 MB of float32).
 _SLAB_VALUES = 48_000_000
@@ -27,7 +28,7 @@ _SLAB_VALUES = 48_000_000
 class ClassifierConfig:
     """What a CT classifier is made of.
 
-    classes: names of the outputs, in their order.
+    classes, findings: names of the outputs, in their order; a network without findings has no head for them.
     filters: channels of each block of convolution, ReLU, pooling and normalisation.
     hidden: width of the linear layer before the last (no activation between them).
     dropout: probability of dropping a hidden value while training.
@@ -45,9 +46,11 @@ class ClassifierConfig:
     slices: Literal["all", "central"] = "all"
     activation: Literal["softmax", "sigmoid"] = "softmax"
     layout: Literal["network", "original"] = "network"
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values outside the sets above. Raises ValueError."""
+        object.__setattr__(self, "findings", tuple(self.findings))  # JSON gives lists
         for field, allowed in (
             ("slices", ("all", "central")),
             ("activation", ("softmax", "sigmoid")),
@@ -108,6 +111,7 @@ class CTClassifier(nn.Module):
         self.hidden = nn.Linear(channels[-1], config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden, len(config.classes))
+        self.findings = nn.Linear(config.hidden, len(config.findings)) if config.findings else None
 
     def smallest_side(self) -> int:
         """The least number of voxels of each axis of the input that leaves one voxel after the last block."""
@@ -126,7 +130,16 @@ class CTClassifier(nn.Module):
 
     def head(self, features: Tensor) -> Tensor:
         """The last block's (N, C, a, b, c) to logits (N, classes)."""
-        return self.output(self.dropout(self.hidden(features.mean(dim=(2, 3, 4)))))
+        return self.output(self.pooled(features))
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """The last block's (N, C, a, b, c) to the hidden layer's (N, hidden)."""
+        return self.dropout(self.hidden(features.mean(dim=(2, 3, 4))))
+
+    def with_findings(self, volume: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As ``forward``, and logits of the findings (N, findings), None without such a head."""
+        hidden = self.pooled(self.features(volume))
+        return self.output(hidden), None if self.findings is None else self.findings(hidden)
 
     def forward(self, volume: Tensor) -> Tensor:
         """(N, 1, A, B, C), values in [0, 1], in the network's own axes, to logits (N, classes)."""

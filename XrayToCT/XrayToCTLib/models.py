@@ -325,8 +325,9 @@ def _check_kind(info: ModelInfo, kind: str | None) -> None:
 def _reasonable(value: Any, default: Any, largest: int) -> bool:
     """Whether a value from a file has the type of a configuration's default and a size worth building."""
     if isinstance(default, tuple):
-        entries = isinstance(value, (list, tuple)) and 1 <= len(value) <= _MAX_ENTRIES
-        return entries and all(_reasonable(entry, default[0], _MAX_ENTRY) for entry in value)
+        fewest, entry_default = (1, default[0]) if default else (0, "")  # what may be left out is a list of names
+        entries = isinstance(value, (list, tuple)) and fewest <= len(value) <= _MAX_ENTRIES
+        return entries and all(_reasonable(entry, entry_default, _MAX_ENTRY) for entry in value)
     if isinstance(default, str):
         return isinstance(value, str) and len(value) <= _MAX_TEXT
     if isinstance(default, int) and not isinstance(default, bool):

@@ -1,0 +1,40 @@
+"""From trained runs to predictions: a generator alone, or behind a style transfer."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from XrayToCTLib.projection import Geometry
+from XrayToCTTraining.cyclegan import trained_style
+from XrayToCTTraining.data.cohort import Cohort
+from XrayToCTTraining.data.volumes import identity_of, write_volumes
+from XrayToCTTraining.engine import CHECKPOINT
+from XrayToCTTraining.reconstruction import trained_generator
+
+Predict = Callable[[Tensor], Tensor]
+
+
+def predictor(generator_run: Path, style_run: Path | None = None) -> tuple[Predict, Geometry, int]:
+    """Radiographs (N, 1, S, S) in [0, 1] to volumes (N, 1, S, S, S) in [0, 1]; their geometry; S.
+
+    Raises:
+        UnsuitableInput: a run holds no such checkpoint.
+    """
+    generator, geometry, _ = trained_generator(generator_run)
+    style = trained_style(style_run)[0] if style_run else None
+
+    @torch.no_grad()
+    def predict(radiograph: Tensor) -> Tensor:
+        return generator(radiograph if style is None else style(radiograph)).clamp(0, 1)
+
+    return predict, geometry, generator.config.size
+
+
+def volumes_of(cohort: Cohort, generator_run: Path, style_run: Path | None, folder: Path) -> Path:
+    """Writes the volume of every radiograph of a cohort to ``folder``, where it is not there yet; returns ``folder``."""
+    predict, _, size = predictor(generator_run, style_run)
+    files = [run / CHECKPOINT if run.is_dir() else run for run in (generator_run, style_run) if run is not None]
+    write_volumes(cohort, predict, size, folder, identity_of(*files))
+    return folder
