@@ -1,58 +1,176 @@
-"""A trained generator against the truth, beside the baselines that know nothing of the radiograph."""
+"""Trained generators against the truth, beside baselines that know little or nothing of the radiograph."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
+from tqdm import tqdm
 
+from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
+from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.projection import Geometry, hu_from_network, network_from_hu
+from XrayToCTLib.projection import Geometry, hu_from_network, radiograph_from_ct
 from XrayToCTLib.volume import network_from_ct
-from XrayToCTTraining.data.cohort import Cohort
-from XrayToCTTraining.metrics import mean_scores, score_volume
-from XrayToCTTraining.reconstruction import predict, score_cases
-from XrayToCTTraining.simulation.acquisition import CLEAN, acquire
+from XrayToCTTraining.data.cohort import Case, Cohort
+from XrayToCTTraining.data.rendering import rendered
+from XrayToCTTraining.data.samples import radiograph_of, volume_of
+from XrayToCTTraining.metrics import score_volume
+from XrayToCTTraining.statistics import bootstrap_interval
 
-Scores = dict[str, float]
+Predict = Callable[[Tensor], Tensor]
+GENERATOR, MEAN, NEAREST = "generator", "mean training volume", "nearest training volume"
 
 
-def evaluate_with_baseline(generator: nn.Module, cohort: Cohort, split: str, geometry: Geometry) -> dict[str, Scores]:
-    """Mean reconstruction metrics of a split, of the generator and of predicting the mean training volume every time.
+@dataclass(frozen=True)
+class Row:
+    """One case seen by one method: figures by name."""
 
-    The radiographs are clean projections. Also by source of the anatomy: warps of one real CT are not new patients.
+    case: str
+    source: str
+    method: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure of a method over cases: mean, standard deviation, 95 % bootstrap interval of the mean, cases."""
+
+    method: str
+    figure: str
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    cases: int
+
+
+def evaluate_reconstruction(predict: Predict, cohort: Cohort, split: str, geometry: Geometry, size: int) -> list[Row]:
+    """Every metric of every case of a split that has a CT, of the generator and of two baselines.
+
+    The mean training volume is the same for every radiograph; the nearest training volume is the CT whose radiograph
+    differs least (root mean squared difference) from the one at hand. Under ``reprojection_ncc`` and
+    ``reprojection_details_ncc`` stands how well the volume's own radiograph correlates with the one that went in, the
+    latter on details of 2 to 16 mm.
+
+    Args:
+        predict: radiographs (1, 1, size, size) in [0, 1] to volumes (1, 1, size, size, size) in [0, 1].
+
+    Raises:
+        UnsuitableInput: the split, or the training split, has no case with a CT.
     """
-    cases = cohort.of_split(split)
-    rows = score_cases(generator, cohort, cases, geometry)
-    mean = mean_training_volume(cohort)
-    result = {"generator": mean_scores(rows)}
-    for source in sorted({case.source for case in cases}):
-        result[f"generator, {source}"] = mean_scores(
-            [row for row, case in zip(rows, cases, strict=True) if case.source == source]
+    cases = _with_ct(cohort, split)
+    training = _with_ct(cohort, "training")
+    mean = mean_training_volume(cohort, training, size)
+    known = np.stack([radiograph_of(cohort, case, size).numpy().ravel() for case in training])
+    rows = []
+    for case in tqdm(cases, unit="case", mininterval=2):
+        radiograph = radiograph_of(cohort, case, size)
+        truth = volume_of(cohort, case, size)[0].numpy()
+        masks = cohort.structures(case) if cohort.hu(case).shape[0] == size else {}
+        # a training case must not find itself
+        distances = ((known - radiograph.numpy().ravel()) ** 2).mean(1)
+        distances[[i for i, other in enumerate(training) if other.name == case.name]] = np.inf
+        nearest = volume_of(cohort, training[int(distances.argmin())], size)[0].numpy()
+        with torch.no_grad():
+            predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
+        for method, volume in ((GENERATOR, predicted), (MEAN, mean), (NEAREST, nearest)):
+            true_masks = {name: masks[name] for name in ("body", "lungs", "bone")} if masks else None
+            figures = score_volume(volume, truth, ssim_step=1, masks=true_masks)
+            figures |= reprojection(volume, radiograph[0].numpy(), geometry)
+            rows.append(Row(case.name, case.source, method, figures))
+    return rows
+
+
+def evaluate_reprojection(
+    predict: Predict, xrays: Cohort, split: str, geometry: Geometry, size: int, mean: np.ndarray | None = None
+) -> list[Row]:
+    """How well the generated volumes project to the radiographs that they were made from; needs no CT.
+
+    A good correlation proves little: any extruded radiograph has it. ``mean`` (size, size, size) is the baseline.
+    """
+    rows = []
+    for case in tqdm(xrays.of_split(split), unit="case", mininterval=2):
+        radiograph = radiograph_of(xrays, case, size)
+        with torch.no_grad():
+            predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
+        for method, volume in ((GENERATOR, predicted), (MEAN, mean)):
+            if volume is not None:
+                figures = reprojection(volume, radiograph[0].numpy(), geometry)
+                rows.append(Row(case.name, case.source, method, figures))
+    return rows
+
+
+def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarray) -> list[Row]:
+    """One real CT from a file, rendered with the model's own geometry, beside the mean training volume."""
+    size = mean.shape[0]
+    truth = network_from_ct(read_ct(path), size, geometry.volume_mm[0])
+    hu = hu_from_network(torch.from_numpy(truth)).numpy()
+    radiograph = normalise(rendered(hu, geometry))
+    with torch.no_grad():
+        predicted = predict(torch.from_numpy(radiograph)[None, None])[0, 0].numpy()
+    return [
+        Row(
+            path.stem,
+            "real",
+            method,
+            score_volume(volume, truth, ssim_step=1) | reprojection(volume, radiograph, geometry),
         )
-    result["mean training volume"] = mean_scores([score_volume(mean, _truth(cohort.hu(case))) for case in cases])
-    return result
+        for method, volume in ((GENERATOR, predicted), (MEAN, mean))
+    ]
 
 
-def evaluate_on_ct(generator: nn.Module, cohort: Cohort, path: Path, geometry: Geometry) -> dict[str, Scores]:
-    """The same for one real CT, rendered with the model's own geometry."""
-    mean = mean_training_volume(cohort)
-    truth = network_from_ct(read_ct(path), mean.shape[0], geometry.volume_mm[0])
-    hu = hu_from_network(torch.from_numpy(truth)[None, None])
-    radiograph = normalise(acquire(hu, geometry, CLEAN, np.random.default_rng(0))[0, 0].numpy())
-    predicted = predict(generator, torch.from_numpy(radiograph)[None, None])
-    return {"generator": score_volume(predicted, truth), "mean training volume": score_volume(mean, truth)}
+def reprojection(volume: np.ndarray, radiograph: np.ndarray, geometry: Geometry) -> dict[str, float]:
+    """A volume's radiograph against the one that went in, after an affine match of the grey scale."""
+    projection = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
+    comparison = compare(radiograph, projection)
+    magnification = geometry.source_to_detector_mm / geometry.source_to_axis_mm
+    pixel_mm = geometry.detector_mm[1] / geometry.detector_pixels[1] / magnification
+    finest = max(2.0, 2 * pixel_mm)  # nothing finer than two pixels can be there
+    return {
+        "reprojection_ncc": comparison.ncc,
+        "reprojection_ssim": comparison.ssim,
+        "reprojection_rmse": comparison.rmse,
+        "reprojection_details_ncc": band_passed_ncc(radiograph, projection, pixel_mm, finest, max(16.0, 2 * finest)),
+    }
 
 
-def mean_training_volume(cohort: Cohort, limit: int = 200) -> np.ndarray:
-    """Mean of the first ``limit`` training volumes, (D, H, W) in network values."""
-    cases = cohort.of_split("training")[:limit]
-    total = np.zeros(cohort.hu(cases[0]).shape, np.float64)
-    for case in cases:
-        total += _truth(cohort.hu(case))
-    return (total / len(cases)).astype(np.float32)
+def mean_training_volume(cohort: Cohort, cases: Sequence[Case], size: int, limit: int = 200) -> np.ndarray:
+    """Mean of the first ``limit`` volumes of ``cases``, (size, size, size) in network values."""
+    chosen = cases[:limit]
+    total = np.zeros((size,) * 3, np.float64)
+    for case in chosen:
+        total += volume_of(cohort, case, size)[0].numpy()
+    return (total / len(chosen)).astype(np.float32)
 
 
-def _truth(hu: np.ndarray) -> np.ndarray:
-    return network_from_hu(torch.from_numpy(hu).float()).numpy()
+def summarise(rows: Sequence[Row]) -> list[Summary]:
+    """Each figure of each method over all cases and, where there are several, over the cases of each source."""
+    groups: dict[str, list[Row]] = {}
+    sources = {row.source for row in rows}
+    for row in rows:
+        groups.setdefault(row.method, []).append(row)
+        if len(sources) > 1 and row.method == GENERATOR:
+            groups.setdefault(f"{row.method}, {row.source}", []).append(row)
+    summaries = []
+    for method, members in groups.items():
+        for figure in members[0].figures:
+            values = np.array([row.figures[figure] for row in members])
+            known = values[np.isfinite(values)]
+            mean, deviation = (known.mean(), known.std()) if known.size else (np.nan, np.nan)
+            summaries.append(
+                Summary(method, figure, float(mean), float(deviation), *bootstrap_interval(values), known.size)
+            )
+    return summaries
+
+
+def _with_ct(cohort: Cohort, split: str) -> tuple[Case, ...]:
+    cases = tuple(case for case in cohort.of_split(split) if case.has_ct)
+    if not cases:
+        raise UnsuitableInput(f"{cohort.folder} has no {split} case with a CT; prepare CTs or simulate patients.")
+    return cases

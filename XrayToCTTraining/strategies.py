@@ -33,7 +33,7 @@ def predictor(generator_run: Path, style_run: Path | None = None) -> tuple[Predi
 
 
 def volumes_of(cohort: Cohort, generator_run: Path, style_run: Path | None, folder: Path) -> Path:
-    """Writes the volume of every radiograph of a cohort to ``folder``, where it is not there yet; returns ``folder``."""
+    """Writes the volume of every radiograph to ``folder``, where it is not there yet; returns ``folder``."""
     predict, _, size = predictor(generator_run, style_run)
     files = [run / CHECKPOINT if run.is_dir() else run for run in (generator_run, style_run) if run is not None]
     write_volumes(cohort, predict, size, folder, identity_of(*files))

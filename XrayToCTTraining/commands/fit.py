@@ -28,8 +28,8 @@ EXAMPLES = {
 }
 
 
-def fit(arguments: Sequence[str]) -> None:
-    """Runs one ``fit NETWORK``, given the words after ``fit``."""
+def run(arguments: Sequence[str]) -> None:
+    """One ``fit NETWORK``, given the words after ``fit``."""
     prog = "python -m XrayToCTTraining fit"
     if not arguments or arguments[0] not in NETWORKS:
         known = "\n".join(f"  {name:<18}{summary}" for name, (summary, _, _) in NETWORKS.items())
@@ -40,7 +40,7 @@ def fit(arguments: Sequence[str]) -> None:
         print(text, file=sys.stdout if wanted else sys.stderr)
         raise SystemExit(0 if wanted else 2)
     network = arguments[0]
-    summary, add_options, run = NETWORKS[network]
+    summary, add_options, train = NETWORKS[network]
     parser = ArgumentParser(
         prog=f"{prog} {network}", description=summary, epilog=EXAMPLES[network], formatter_class=_formatter()
     )
@@ -50,7 +50,7 @@ def fit(arguments: Sequence[str]) -> None:
 
     parser.add_class_arguments(Engine, "engine")
     options = parser.parse_args(_with_preset(network, list(arguments[1:])))
-    run(parser.instantiate_classes(options))
+    train(parser.instantiate_classes(options))
 
 
 def _with_preset(network: str, arguments: list[str]) -> list[str]:

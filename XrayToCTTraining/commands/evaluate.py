@@ -1,0 +1,220 @@
+"""``python -m XrayToCTTraining evaluate``: figures, tables and charts of trained networks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from XrayToCTLib.classifier import CLASSES
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.pictures import write_png
+from XrayToCTTraining.charts import confusion_picture, line_chart
+from XrayToCTTraining.classification import predict_cases, settings_of, trained_classifier, truths_of
+from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
+from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
+from XrayToCTTraining.engine import LOG
+from XrayToCTTraining.evaluation import (
+    Row,
+    Summary,
+    evaluate_ct,
+    evaluate_reconstruction,
+    evaluate_reprojection,
+    mean_training_volume,
+    summarise,
+)
+from XrayToCTTraining.statistics import mcnemar, spread
+from XrayToCTTraining.strategies import predictor
+from XrayToCTTraining.tables import markdown_table, write_csv
+
+EXAMPLES = """examples:
+  %(prog)s reconstruction --cohort runs/lidc --run runs/paper --out results/reconstruction
+  %(prog)s reprojection --cohort runs/tbx11k --run runs/paper --out results/reprojection
+  %(prog)s classification --cohort runs/tbx11k --out results/classes \\
+    --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
+  %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
+"""
+PROTOCOLS = """
+`psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
+has the data's own range as its peak: never compare one with the other. Cells: mean ± standard deviation over cases
+[95 % bootstrap interval of the mean].
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True)
+
+    def task(name: str, text: str) -> argparse.ArgumentParser:
+        return what.add_parser(name, help=text, description=text)
+
+    for name, text in (
+        ("reconstruction", "generated volumes against true CTs, beside the mean and the nearest training volume"),
+        ("reprojection", "generated volumes, projected, against the radiographs that they were made from"),
+    ):
+        own = task(name, text)
+        own.add_argument("--cohort", type=Path, required=True)
+        own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+        own.add_argument("--style", type=Path, help="run of `fit cyclegan` to apply to radiographs before")
+        own.add_argument("--split", choices=SPLITS, default="test")
+        own.add_argument("--out", type=Path, required=True, help="folder of the tables")
+        if name == "reconstruction":
+            own.add_argument("--ct", type=Path, help="a real CT, unseen in training, to evaluate on as well")
+        else:
+            own.add_argument("--pairs", type=Path, help="cases with CTs, whose mean is shown beside")
+
+    own = task("classification", "classifiers of radiographs, of CT volumes and of both, over runs")
+    own.add_argument("--cohort", type=Path, required=True)
+    own.add_argument("--classifier", action="append", required=True, metavar="NAME=RUN", help="repeatable")
+    own.add_argument("--split", choices=SPLITS, default="test")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables and charts")
+
+    own = task("curves", "a chart of a training's losses or figures")
+    own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
+    own.add_argument("--figures", default="reconstruction", help="names in log.jsonl, separated by commas")
+    own.add_argument("--linear", action="store_true", help="no logarithmic axis")
+    own.add_argument("--out", type=Path, required=True, help="PNG file")
+
+
+def run(options: argparse.Namespace) -> None:
+    {
+        "reconstruction": _reconstruction,
+        "reprojection": _reprojection,
+        "classification": _classification,
+        "curves": _curves,
+    }[options.what](options)
+
+
+def _reconstruction(options: argparse.Namespace) -> None:
+    predict, geometry, size = predictor(options.run, options.style)
+    cohort = open_cohort(options.cohort)
+    rows = evaluate_reconstruction(predict, cohort, options.split, geometry, size)
+    write_evaluation(options.out, rows, f"Reconstruction, {options.split} cases")
+    if options.ct is not None:
+        mean = mean_training_volume(cohort, cohort.of_split("training"), size)
+        real = evaluate_ct(predict, options.ct, geometry, mean)
+        write_evaluation(options.out / "real-ct", real, f"Reconstruction of {options.ct.name}")
+
+
+def _reprojection(options: argparse.Namespace) -> None:
+    predict, geometry, size = predictor(options.run, options.style)
+    mean = None
+    if options.pairs is not None:
+        pairs = open_cohort(options.pairs)
+        mean = mean_training_volume(pairs, [case for case in pairs.of_split("training") if case.has_ct], size)
+    rows = evaluate_reprojection(predict, open_cohort(options.cohort), options.split, geometry, size, mean)
+    if not rows:
+        raise UnsuitableInput(f"{options.cohort} has no {options.split} case; choose another --split.")
+    write_evaluation(options.out, rows, f"Reprojection, {options.split} cases")
+
+
+def write_evaluation(out: Path, rows: Sequence[Row], title: str) -> list[Summary]:
+    """Writes ``cases.csv``, ``summary.csv`` and ``summary.md`` to ``out``, prints the last, and returns the summary."""
+    summary = summarise(rows)
+    write_csv(out / "cases.csv", [{"case": r.case, "source": r.source, "method": r.method, **r.figures} for r in rows])
+    write_csv(out / "summary.csv", [asdict(entry) for entry in summary])
+    methods = list(dict.fromkeys(entry.method for entry in summary))
+    table = []
+    for figure in dict.fromkeys(entry.figure for entry in summary):
+        of = {entry.method: entry for entry in summary if entry.figure == figure}
+        cells = {m: f"{of[m].mean:.4g} ± {of[m].deviation:.2g} [{of[m].low:.4g}, {of[m].high:.4g}]" for m in methods}
+        table.append({"figure": figure, **cells})
+    text = f"# {title}\n\n{markdown_table(table)}{PROTOCOLS}"
+    (out / "summary.md").write_text(text)
+    print(text)
+    return summary
+
+
+def _classification(options: argparse.Namespace) -> None:
+    cohort = open_cohort(options.cohort)
+    results: dict[str, list[tuple[ClassificationScores, np.ndarray, np.ndarray]]] = {}
+    for entry in options.classifier:
+        name, _, run = entry.rpartition("=")
+        results.setdefault(name or "classifier", []).append(classify_split(cohort, Path(run), options.split))
+    out = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    table, rows, curves = [], [], {}
+    for name, runs in results.items():
+        heads = [scores.headline for scores, _, _ in runs]
+        spreads = {figure: spread([head[figure] for head in heads]) for figure in heads[0]}
+        table.append(
+            {"classifier": name, "runs": len(runs), **{f: f"{m:.3f} ± {s:.3f}" for f, (m, s) in spreads.items()}}
+        )
+        for number, (scores, _, _) in enumerate(runs):
+            rows += [{"classifier": name, "run": number, **line} for line in per_class(scores)]
+        first, probabilities, truths = runs[0]
+        write_png(out / f"confusion-{name}.png", confusion_picture(f"{name}, run 0", first.confusion, CLASSES), False)
+        tb = CLASSES.index("tb")
+        curves[f"{name} ({first.area_under_curve['tb']:.3f})"] = receiver_operating_curve(
+            probabilities[:, tb], truths == tb
+        )
+    write_csv(out / "classes.csv", rows)
+    chart = line_chart("TB against the rest (area)", "false positive rate", "recall", curves, limits=(0, 1, 0, 1))
+    write_png(out / "roc-tb.png", chart, False)
+    cases = next(iter(results.values()))[0][0].cases
+    text = f"# Classification, {cases} {options.split} cases\n\n{markdown_table(table)}\n{_tests(results)}"
+    (out / "summary.md").write_text(text)
+    print(text)
+
+
+def classify_split(cohort: Cohort, run: Path, split: str) -> tuple[ClassificationScores, np.ndarray, np.ndarray]:
+    """Scores, probabilities (n, classes) and truths (n,) of a run's best classifier on the labelled cases of a split.
+
+    Raises:
+        UnsuitableInput: the split has no labelled case, or the run no classifier.
+    """
+    network, record = trained_classifier(run)
+    settings = settings_of(record)
+    source = "generated" if getattr(settings, "volumes", "generated") != "true" else "true"
+    cases = [case for case in cohort.of_split(split) if case.label and (source == "generated" or case.has_ct)]
+    if not cases:
+        raise UnsuitableInput(f"{cohort.folder} has no labelled {split} case; choose another --split.")
+    probabilities = predict_cases(network, cohort, cases, source, run / "volumes", settings)
+    truths = truths_of(cases)
+    return score_classes(probabilities, truths), probabilities, truths
+
+
+def per_class(scores: ClassificationScores) -> list[dict[str, float | str]]:
+    """One row a class: recall, precision, area under the curve, and what its cases were taken for."""
+    rows: list[dict[str, float | str]] = []
+    for i, name in enumerate(CLASSES):
+        row: dict[str, float | str] = {
+            "class": name,
+            "recall": scores.recall[name],
+            "precision": scores.precision[name],
+        }
+        row["area_under_curve"] = scores.area_under_curve[name]
+        rows.append(row | {f"taken for {other}": int(scores.confusion[i, j]) for j, other in enumerate(CLASSES)})
+    return rows
+
+
+def _tests(results: dict[str, list[tuple[ClassificationScores, np.ndarray, np.ndarray]]]) -> str:
+    """McNemar's test of each pair of classifiers, over the runs that both have."""
+    lines = []
+    names = list(results)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            pairs = list(zip(results[one], results[other], strict=False))
+            right = [np.concatenate([p.argmax(1) == t for _, p, t in side]) for side in zip(*pairs, strict=True)]
+            lines.append(f"- {one} against {other}: McNemar's exact test, p = {mcnemar(*right):.3g}")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _curves(options: argparse.Namespace) -> None:
+    lines = {}
+    for run in options.run:
+        if not (run / LOG).is_file():
+            raise UnsuitableInput(f"{run} holds no {LOG}; give the folder of a training.")
+        rows = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
+        for figure in options.figures.split(","):
+            points = [(row["step"], row[figure]) for row in rows if figure in row]
+            if not points:
+                raise UnsuitableInput(f"{run / LOG} has no figure {figure!r}; it has {', '.join(sorted(rows[0]))}.")
+            name = figure if len(options.run) == 1 else f"{run.name}: {figure}"
+            lines[name] = tuple(zip(*points, strict=True))
+    chart = line_chart(", ".join(run.name for run in options.run), "step", "", lines, log_y=not options.linear)
+    write_png(options.out, chart, False)
+    print(options.out)
