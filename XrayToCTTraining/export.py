@@ -1,135 +1,110 @@
-"""Writing trained networks as the weights and model cards that the runtime loads."""
+"""Trained runs as the weights and model cards that the runtime loads, and as ONNX."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from XrayToCTLib.classifier import CTClassifier
-from XrayToCTLib.generator import Generator
+from XrayToCTLib.classifier import CTClassifier, classifier_input
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry
-from XrayToCTTraining.classification import KINDS, evaluate_classifier
-from XrayToCTTraining.data.cohort import Cohort
-from XrayToCTTraining.evaluation import evaluate_on_ct, evaluate_with_baseline
-
-GENERATOR_NAME, CLASSIFIER_NAME = "compact", "ct-classifier"
-
-GENERATOR_LIMITS = """\
-- Trained on simulated chests and on warps of a single real CT, on clean and randomly degraded projections. It has never
-  seen a real radiograph in training, and no real patient's CT beside the one that was warped.
-- Depth is guessed from what such chests have in common. Vessels, fissures and small lesions are blurred or missing;
-  ribs may lie in the wrong depth. A finding that is absent from the volume may well be present in the patient.
-- Frontal chests of adults only. Children, lateral views, other body parts give meaningless volumes.
-- No shape induction on real radiographs yet."""
-
-PSNR_NOTES = """
-`psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
-has the data's own range as its peak: never compare one with the other."""
-
-CLASSIFIER_LIMITS = """\
-- The TB class was learned from simulated lesions only and was never validated on patients. So was the sick class.
-- Trained on the same simulated patients as the generator (same split). Figures are on simulated patients: they say
-  nothing about patients in a clinic.
-- A generated volume does not hold more than its radiograph; small lesions do not survive generation.
-- Guessing is right in one patient of three: compare the accuracy below with that before you read a score."""
+from XrayToCTTraining.checkpoints import load_checkpoint
+from XrayToCTTraining.classification import trained_classifier
+from XrayToCTTraining.cyclegan import trained_style
+from XrayToCTTraining.engine import BEST, CHECKPOINT
+from XrayToCTTraining.model_card import card_text, limits_of
+from XrayToCTTraining.onnx_export import export_onnx
+from XrayToCTTraining.reconstruction import trained_generator
 
 
-def export_weights(
-    cohort: Cohort,
-    generator: tuple[Generator, Geometry, dict[str, Any]],
-    classifier: tuple[CTClassifier, dict[str, Any]],
-    volumes: Path,
-    real_ct: Path | None,
-    out: Path,
-) -> list[Path]:
-    """Evaluates both networks on the test split and writes ``<name>.safetensors`` and ``<name>.md`` of each.
+@dataclass(frozen=True)
+class Trained:
+    """A network out of a run, and what its file must say.
+
+    Attributes:
+        kind: as in ``model_files.KINDS``. example: an input of the right size, for ONNX.
+        settings: those of the fit. names: of ONNX's input and output.
+    """
+
+    network: nn.Module
+    kind: str
+    geometry: Geometry | None
+    settings: dict[str, Any]
+    example: Tensor
+    names: tuple[str, str]
+
+
+def trained_network(run: Path) -> Trained:
+    """Whatever network a run trained.
+
+    Raises:
+        UnsuitableInput: no checkpoint, or a network that the runtime has no use for.
+    """
+    state = load_checkpoint(run / BEST) or load_checkpoint(run / CHECKPOINT)
+    kind = state["record"]["network"] if state else None
+    if kind == "generator":
+        generator, geometry, settings = trained_generator(run)
+        size = generator.config.size
+        return Trained(generator, kind, geometry, settings, torch.rand(1, 1, size, size), ("radiograph", "volume"))
+    if kind == "cyclegan":
+        style, settings = trained_style(run)
+        example = torch.rand(1, 1, settings["size"], settings["size"])
+        return Trained(style, "style_transfer", None, settings, example, ("radiograph", "styled"))
+    if kind == "classifier":
+        classifier, settings = trained_classifier(run)
+        if isinstance(classifier, JointClassifier):
+            raise UnsuitableInput(
+                f"{run} holds a joint classifier, which the runtime does not read; export its halves."
+            )
+        if isinstance(classifier, CTClassifier):
+            example = classifier_input(classifier.config, torch.rand(1, 1, *(settings["size"],) * 3))
+            return Trained(classifier, "ct_classifier", None, settings, example, ("volume", "logits"))
+        size = classifier.config.size
+        example = torch.rand(1, 1, size, size)
+        return Trained(classifier, "xray_classifier", None, settings, example, ("radiograph", "logits"))
+    raise UnsuitableInput(f"{run} holds no trained network; train one with `python -m XrayToCTTraining fit`.")
+
+
+def export_run(run: Path, name: str, out: Path, data: str, results: Path | None, onnx: bool) -> list[Path]:
+    """Writes ``<name>.safetensors`` and ``<name>.md``, and ``<name>.onnx`` where it is wanted; returns the paths.
 
     Args:
-        generator, classifier: as :mod:`commands` reads them from their runs.
-        volumes: those of ``fit ct-classifier``. real_ct: a CT unseen in training, evaluated on as well.
+        data: a sentence on what the network was trained on.
+        results: folder of an ``evaluate`` of this run, whose table goes into the card.
+
+    Raises:
+        UnsuitableInput: no trained network in ``run``, or no table in ``results``.
     """
-    network, geometry, fit = generator
-    request = json.loads((cohort.folder / "cohort.json").read_text())
-    patients = {split: len(cohort.of_split(split)) for split in ("training", "validation", "test")}
-    data = (
-        f"{patients['training']} simulated patients (half procedural, half warps of one real CT of LIDC-IDRI), "
-        f"cohort seed {request['seed']}, {request['size']} voxels of {request['side_mm'] / request['size']:g} mm"
-    )
-    metrics: dict[str, Any] = evaluate_with_baseline(network, cohort, "test", geometry)
-    if real_ct is not None:
-        real = evaluate_on_ct(network, cohort, real_ct, geometry)
-        metrics |= {f"{name}, real CT {real_ct.stem}": scores for name, scores in real.items()}
-    card = _card(
-        "Compact generator: one frontal chest radiograph to a CT volume of 128 x 128 x 128",
-        GENERATOR_LIMITS,
-        data,
-        fit,
-        f"Reconstruction on {patients['test']} test patients through clean projections",
-        metrics,
-        PSNR_NOTES,
-    )
-    preset = "reconstruction 10, projection 10 (X2CT's weights, no discriminator), absolute 1"
-    facts = {"training_data": data, "metrics": metrics, "loss_preset": preset, "summary": _sentences(GENERATOR_LIMITS)}
-    paths = _save(out, GENERATOR_NAME, network, "generator", network.config, geometry, facts, card)
-
-    judged, classifier_fit = classifier
-    scores = {kind: evaluate_classifier(judged, volumes, cohort.of_split("test"), kind) for kind in KINDS}
-    card = _card(
-        "CT classifier: healthy, sick or TB from a CT volume",
-        CLASSIFIER_LIMITS,
-        data + ", each as its true and as its generated volume",
-        classifier_fit,
-        f"Classification of {patients['test']} test patients, by kind of volume",
-        scores,
-    )
-    facts = {"training_data": data, "metrics": scores, "loss_preset": "cross-entropy"}
-    facts["summary"] = _sentences(CLASSIFIER_LIMITS)
-    return paths + _save(out, CLASSIFIER_NAME, judged, "ct_classifier", judged.config, geometry, facts, card)
-
-
-def _save(
-    out: Path, name: str, network: nn.Module, kind: str, config: Any, geometry: Geometry, metadata: dict, card: str
-) -> list[Path]:
+    trained = trained_network(run)
+    table = ""
+    if results is not None:
+        summary = results / "summary.md"
+        if not summary.is_file():
+            raise UnsuitableInput(f"{results} holds no summary.md; give the folder of `evaluate`.")
+        table = summary.read_text()
+    facts = {
+        "training_data": data,
+        "metrics": {},
+        "loss_preset": trained.settings.get("adversarial_form", "cross-entropy"),
+        "summary": " ".join(limits_of(trained.kind)),
+        "settings": trained.settings,
+    }
     out.mkdir(parents=True, exist_ok=True)
-    info = save_model(out / f"{name}.safetensors", network, kind, config, geometry, metadata)
-    path = out / f"{name}.md"
-    path.write_text(card)
-    return [info.path, path]
-
-
-def _sentences(limits: str) -> str:
-    """The list of a card as one paragraph, for reports."""
-    return " ".join(limits.replace("\n- ", "\n").removeprefix("- ").split())
-
-
-def _card(
-    title: str, limits: str, data: str, fit: dict[str, Any], heading: str, metrics: dict[str, dict], notes: str = ""
-) -> str:
-    names = list(next(iter(metrics.values())))
-    cells = {row: " | ".join(f"{values[name]:.3f}" for name in names) for row, values in metrics.items()}
-    rows = "\n".join(f"| {row} | {text} |" for row, text in cells.items())
-    settings = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in fit.items())
-    return f"""# {title}
-
-**Synthetic output: not for diagnostic use.**
-
-## Limits and known failures
-{limits}
-
-## Data
-{data}.
-
-## Training
-{settings}
-
-## {heading}
-| | {" | ".join(names)} |
-|{"---|" * (len(names) + 1)}
-{rows}
-
-The figures were written by `python -m XrayToCTTraining export`.{notes}
-"""
+    config: Any = trained.network.config
+    info = save_model(out / f"{name}.safetensors", trained.network, trained.kind, config, trained.geometry, facts)
+    card = out / f"{name}.md"
+    card.write_text(card_text(name, trained.kind, trained.settings, data, table))
+    paths = [info.path, card]
+    if onnx:
+        geometry = trained.geometry.to_dict() if trained.geometry else None
+        metadata = {"kind": trained.kind, "config": json.loads(json.dumps(asdict(config))), "geometry": geometry}
+        paths.append(out / f"{name}.onnx")
+        export_onnx(trained.network, trained.example, trained.names, paths[-1], metadata)
+    return paths

@@ -28,6 +28,11 @@ def norm_relu_convolution(
     """
     output_padding = [stride - 1 if transposed else 0] * 3
     options = ([stride] * 3, list(padding), [1] * 3, transposed, output_padding, 1)
+    if torch.onnx.is_in_onnx_export():
+        activated = F.relu(F.instance_norm(x, eps=EPS))
+        if transposed:
+            return F.conv_transpose3d(activated, weight, bias, stride, padding, stride - 1)
+        return F.conv3d(activated, weight, bias, stride, padding)
     if torch.is_grad_enabled():
         return _NormReluConvolution.apply(x, weight, bias, options)
     variance, mean = torch.var_mean(x, tuple(range(2, x.dim())), correction=0, keepdim=True)

@@ -4,11 +4,14 @@
 -> 3D decoder. All norms are instance norms without affine parameters, with the instance's statistics at test time too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from XrayToCTLib.depth_repeated import (
     MINIMUM_DEPTH,
@@ -210,7 +213,11 @@ class Upsampling(nn.Module):
 class Generator(nn.Module):
     """Radiograph (N, 1, S, S) in [0, 1] -> volume (N, 1, S, S, S), at least 0 and unbounded above (clamp it to [0, 1]
     at test time). Axes of the volume: anterior to posterior, superior to inferior, patient right to left.
+
+    ``gradient_checkpointing``: compute the decoder again in the backward pass in place of keeping what it needs.
     """
+
+    gradient_checkpointing: bool = False
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -238,9 +245,21 @@ class Generator(nn.Module):
             x = step(x)
         volume = self.bridge(x)
         for i in reversed(range(len(self.levels))):
-            volume = self.ups[i](volume, is_activated=i == len(self.levels) - 1)
-            volume = self.levels[i](volume, features[i])
+            volume = self._recomputed(self._decode, volume, features[i], i)
+        return self._recomputed(self._finish, volume)
+
+    def _decode(self, volume: Tensor, features: Tensor, level: int) -> Tensor:
+        """One size of the decoder: (N, C', S/2, S/2, S/2) and (N, C, S, S) to (N, C'', S, S, S)."""
+        volume = self.ups[level](volume, is_activated=level == len(self.levels) - 1)
+        return self.levels[level](volume, features)
+
+    def _finish(self, volume: Tensor) -> Tensor:
         return F.relu(norm_relu_convolution_to_one(volume, self.head))
+
+    def _recomputed(self, function: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(function, *arguments, use_reentrant=False)
+        return function(*arguments)
 
 
 def original_generator_keys(config: GeneratorConfig) -> dict[str, str]:

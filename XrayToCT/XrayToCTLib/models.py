@@ -29,6 +29,8 @@ from XrayToCTLib.model_files import (
     write_model,
 )
 from XrayToCTLib.projection import Geometry
+from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
+from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 
 PACKAGE_WEIGHTS = Path(__file__).resolve().parent / "weights"
 
@@ -251,7 +253,12 @@ def _classifier(info: ModelInfo) -> CTClassifier:
 
 
 # The networks that this library builds itself; a discriminator is built by the training package.
-_BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {"generator": _generator, "ct_classifier": _classifier}
+_BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {
+    "generator": _generator,
+    "ct_classifier": _classifier,
+    "xray_classifier": lambda info: XrayClassifier(config_from_dict(XrayClassifierConfig, info.config)),
+    "style_transfer": lambda info: StyleTransfer(config_from_dict(StyleTransferConfig, info.config)),
+}
 
 
 def _model_files() -> list[Path]:

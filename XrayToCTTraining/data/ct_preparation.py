@@ -70,7 +70,7 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
 
 
 def cropped(hu: np.ndarray, side: int) -> np.ndarray:
-    """The top ``side`` slices of (z, y, x), z from inferior, and the middle in the plane; air where that is too little."""
+    """The top ``side`` slices of (z, y, x), z from inferior, and the middle in the plane; air beyond the scan."""
     result = np.full((side,) * 3, AIR_HU, np.float32)
     taken, placed = [], []
     for axis, length in enumerate(hu.shape):
