@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 COLOURS = ("#1f5fa8", "#c8502a", "#2f8a4a", "#7a4fa0", "#8a6d1f", "#3a8f9a", "#a03a6a")
@@ -15,7 +16,7 @@ def line_chart(
     title: str,
     x_label: str,
     y_label: str,
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
     log_y: bool = False,
     limits: tuple[float, float, float, float] | None = None,
 ) -> np.ndarray:

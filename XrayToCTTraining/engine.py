@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 import warnings
 from abc import abstractmethod
@@ -80,7 +81,7 @@ class Recipe(pl.LightningModule):
         self.restored_optimisers: list[dict[str, Any]] | None = None
 
     @abstractmethod
-    def plan(self, epoch: int) -> list[list[Key]]:
+    def plan(self, epoch: int) -> Sequence[Sequence[Key]]:
         """The epoch's batches in order, over all processes: what each item is."""
 
     @abstractmethod
@@ -294,6 +295,11 @@ class _Keeper(pl.Callback):
         for name in sorted({name for losses in gathered for name in losses}):
             mean = torch.stack([losses[name].float() for losses in gathered if name in losses]).mean()
             row[name] = float(trainer.strategy.reduce(mean, reduce_op="mean"))
+            if not math.isfinite(row[name]):
+                raise UnsuitableInput(
+                    f"The loss {name!r} is no longer a number at step {self.step} of {self.run}; "
+                    "train again with a lower --learning_rate, or with --engine.precision 32-true."
+                )
         self._write(trainer, row)
 
     def _finish_epoch(self, trainer: pl.Trainer, recipe: Recipe) -> None:

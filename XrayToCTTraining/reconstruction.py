@@ -55,6 +55,7 @@ class ReconstructionFit:
         initial_std: standard deviation of the first weights (0: PyTorch's own initialisation).
         weights: of the losses.
         adversarial_form: paper, or x2ct as in the published code.
+        alternate: in stage 2, whole passes over radiographs and pairs as published, or single steps in turn.
         projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
         normalisation: of projection and radiograph before they are compared: min-max, affine or none.
         augment: none, or styles: a fresh radiograph in a random device's style each time a CT is seen.
@@ -80,6 +81,7 @@ class ReconstructionFit:
     initial_std: float = 0.02
     weights: LossWeights = field(default_factory=LossWeights)
     adversarial_form: AdversarialForm = "paper"
+    alternate: Literal["passes", "steps"] = "passes"
     projection: Projection = "matched"
     normalisation: Normalisation = "min-max"
     augment: Literal["none", "styles"] = "none"
@@ -132,7 +134,13 @@ class Reconstruction(Recipe):
         pairs = shuffled("pair", self.pair_cases, 0)
         if epoch < self.fit_settings.epochs or not self.xray_cases:
             return pairs
-        return shuffled("xray", self.xray_cases, 1) + pairs
+        xrays = shuffled("xray", self.xray_cases, 1)
+        if self.fit_settings.alternate == "passes":
+            return xrays + pairs
+        # every step on radiographs is followed by one on pairs; what is left of the longer list comes last
+        in_turn = [batch for both in zip(xrays, pairs, strict=False) for batch in both]
+        shorter = len(in_turn) // 2
+        return in_turn + xrays[shorter:] + pairs[shorter:]
 
     def load(self, key: tuple[str, int], rng: np.random.Generator) -> dict[str, Tensor]:
         kind, index = key

@@ -128,8 +128,8 @@ class Experiment:
         first = replace(fit, induction_epochs=0)
         self._fit(first, folder / "stage-1", None)
         start = folder / "stage-1" / f"epoch-{fit.epochs}.pt"
-        if strategy.startswith(INDUCTION) and lambda_of(strategy):
-            weights = replace(fit.weights, induction=lambda_of(strategy))
+        if weight := lambda_of(strategy):
+            weights = replace(fit.weights, induction=weight)
             self._fit(replace(fit, weights=weights), folder / strategy, start)
             return folder / strategy, None
         whole = replace(fit, epochs=fit.epochs + fit.induction_epochs, induction_epochs=0)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.orientation import display_slice
-from XrayToCTLib.pictures import with_notice, write_png
+from XrayToCTLib.pictures import write_png
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
@@ -32,11 +32,11 @@ def figure_1(experiment: Experiment, out: Path) -> Path:
     for case, (radiograph, of) in volumes.items():
         tiles = [radiograph, *(_projection(of[name], geometry) for name in names)]
         rows.append((case, tiles))
-    return write_png(out / "figure1.png", with_notice(grid(["X-ray", *names], rows)))
+    return write_png(out / "figure1.png", grid(["X-ray", *names], rows))
 
 
 def figure_2(experiment: Experiment, out: Path) -> Path:
-    """Slices of a real CT and of each strategy's volume of the same patient's radiograph, a row a strategy."""
+    """Slices of the true CT and of each strategy's volume of the same patient's radiograph, a row a strategy."""
     cases = [case for case in _test_cases(experiment.pairs) if case.has_ct][:1]
     return _slices(experiment, experiment.pairs, cases, out / "figure2.png")
 
@@ -53,11 +53,11 @@ def _slices(experiment: Experiment, cohort: Cohort, cases: Sequence[Case], path:
         radiograph, of = volumes[case.name]
         size = radiograph.shape[0]
         if case.has_ct and case.domain == "drr":
-            of = {"real CT": volume_of(cohort, case, size)[0].numpy(), **of}
+            of = {"true CT": volume_of(cohort, case, size)[0].numpy(), **of}
         for name, volume in of.items():
             planes = [display_slice(volume, plane, size // 2) for plane in ("axial", "coronal", "sagittal")]
             rows.append((f"{name}, {case.name}", [radiograph, *planes]))
-    return write_png(path, with_notice(grid(["X-ray", "axial", "coronal", "sagittal"], rows)))
+    return write_png(path, grid(["X-ray", "axial", "coronal", "sagittal"], rows))
 
 
 def _volumes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def table_2(experiment: Experiment, out: Path) -> str:
 
 
 def _write(
-    path: Path, heading: str, rows: dict[str, list[Outcome]], published: dict[str, tuple[str, ...]], after: str
+    path: Path, heading: str, rows: dict[str, list[Outcome]], published: Mapping[str, tuple[str, ...]], after: str
 ) -> str:
     table, flat = [], []
     for name, runs in rows.items():

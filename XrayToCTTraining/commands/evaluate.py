@@ -214,7 +214,8 @@ def _curves(options: argparse.Namespace) -> None:
             if not points:
                 raise UnsuitableInput(f"{run / LOG} has no figure {figure!r}; it has {', '.join(sorted(rows[0]))}.")
             name = figure if len(options.run) == 1 else f"{run.name}: {figure}"
-            lines[name] = tuple(zip(*points, strict=True))
+            steps, values = zip(*points, strict=True)
+            lines[name] = (steps, values)
     chart = line_chart(", ".join(run.name for run in options.run), "step", "", lines, log_y=not options.linear)
     write_png(options.out, chart, False)
     print(options.out)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -96,7 +97,7 @@ def _prepare_one(job: tuple[Path, Item, Path, PrepareRequest]) -> Case | LeftOut
         if item.kind == "radiograph":
             picture = network_input(read_radiograph(item.path), RADIOGRAPH_SIDE)
             write_radiograph(out, name, picture)
-            facts = {"domain": "real", "has_ct": False, "side_mm": 0.0}
+            facts: dict[str, Any] = {"domain": "real", "has_ct": False, "side_mm": 0.0}
         else:
             geometry = Geometry(detector_pixels=(request.size, request.size), volume_mm=(SIDE_MM,) * 3)
             hu, picture = _ct(item, request.size, geometry)

@@ -65,7 +65,8 @@ def find_covid_pairs(folder: Path) -> tuple[list[Item], list[LeftOut]]:
     table, rows = _table(folder, None)
     kind = _column(rows, ("type", "kind", "modality", "label"), table)
     article = _column(rows, ("pmcid", "article", "patient", "patient_id"), table)
-    items, left_out = [], []
+    items: list[Item] = []
+    left_out: list[LeftOut] = []
     for row, path in _files(folder, table, rows, left_out):
         if "x" in row[kind].lower():  # cxr, x-ray, xray
             items.append(Item("radiograph", path, row[article], "covid-ct-cxr", split="test"))
@@ -84,7 +85,8 @@ def find_labelled(folder: Path, table: Path | None = None) -> tuple[list[Item], 
     """
     table, rows = _table(folder, table)
     label = _column(rows, ("label", "class"), table)
-    items, left_out = [], []
+    items: list[Item] = []
+    left_out: list[LeftOut] = []
     for row, path in _files(folder, table, rows, left_out):
         value = TBX11K_CLASSES.get(row[label].strip().lower(), row[label].strip().lower())
         if value and value not in CLASSES:
