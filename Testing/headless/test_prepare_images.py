@@ -26,7 +26,7 @@ def save(radiograph_pixels):
 
 
 def write_tbx11k(folder: Path, save, counts: dict[str, tuple[int, int]]) -> None:
-    """Images in the layout of TBX11K, as many of each class to train and validate; one unlisted, one extra, one missing."""
+    """Images as TBX11K has them, so many of each class to train and validate; one unlisted, one extra, one missing."""
     lists: dict[str, list[str]] = {"train": [], "val": []}
     for label, numbers in counts.items():
         for split, count in zip(lists, numbers, strict=True):

@@ -75,7 +75,7 @@ class XrayClassifier(nn.Module):
         if radiograph.shape[2:] != size:
             radiograph = F.interpolate(radiograph, size, mode="bilinear", antialias=True)
         tokens = self.patches(2 * radiograph - 1).flatten(2).transpose(1, 2)  # timm's mean and deviation of 0.5
-        tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.positions
+        tokens = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1) + self.positions
         for layer in self.layers:
             tokens = layer(tokens)
         return self.norm(tokens)[:, 0]

@@ -1,0 +1,321 @@
+"""Every fit, evaluate, export and reproduce through the real command line, on simulated patients of 32 voxels."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from conftest import REPOSITORY
+from XrayToCTLib.models import find, load_generator, load_module, verify
+from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
+from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
+from XrayToCTTraining.data.cohort import open_cohort
+from XrayToCTTraining.export import trained_network
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def training(*arguments: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD | environment)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Simulated pairs and radiographs of another device, and a run of every network."""
+    folder = tmp_path_factory.mktemp("commands")
+    training("simulate", folder / "pairs", "--patients", 20, "--size", 32, "--seed", 3)
+    training("simulate", folder / "xrays", "--patients", 20, "--size", 32, "--seed", 4, "--domain", "real-a")
+    pairs, xrays = ["--pairs", folder / "pairs"], ["--xrays", folder / "xrays"]
+    training("fit", "reconstruction", "--preset", "test", *pairs, *xrays, "--run", folder / "generator")
+    training("fit", "cyclegan", "--preset", "test", *xrays, "--drrs", folder / "pairs", "--run", folder / "cyclegan")
+    labelled, findings = ["--cohort", folder / "xrays"], ["--findings", "true"]
+    volumes = ["--generator", folder / "generator"]
+    style = ["--style", folder / "cyclegan"]
+    training("fit", "ct-classifier", "--preset", "test", *labelled, *volumes, *style, *findings, "--run", folder / "ct")
+    training("fit", "xray-classifier", "--preset", "test", *labelled, *findings, "--run", folder / "xray")
+    training("fit", "joint-classifier", "--preset", "test", *labelled, *volumes, *findings, "--run", folder / "joint")
+    return folder
+
+
+def rows(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("run", "names"),
+    [
+        ("generator", {"reconstruction", "projection", "adversarial", "discriminator", "induction", "psnr_honest"}),
+        ("cyclegan", {"adversarial", "cycle", "identity", "discriminator", "cycle_real", "cycle_drr"}),
+        ("ct", {"loss", "findings", "accuracy"}),
+        ("xray", {"loss", "findings", "accuracy"}),
+        ("joint", {"loss", "findings", "accuracy"}),
+    ],
+)
+def test_each_fit_logs_finite_losses_and_figures_and_keeps_its_settings(data, run, names):
+    logged = rows(data / run)
+    assert names <= {name for row in logged for name in row}
+    assert np.isfinite([value for row in logged for value in row.values()]).all()
+    assert json.loads((data / run / "fit.json").read_text())["seed"] == 0
+    assert (data / run / "checkpoint.pt").is_file()
+
+
+def test_a_stopped_cyclegan_resumes_with_its_image_pools_to_the_same_bits(data):
+    options = ["fit", "cyclegan", "--preset", "test", "--xrays", data / "xrays", "--drrs", data / "pairs", "--pool", 3]
+    training(*options, "--run", data / "whole-pool")
+    training(*options, "--run", data / "stopped-pool", "--engine.stop_after", 7)
+    stopped = torch.load(data / "stopped-pool" / "checkpoint.pt", weights_only=True)
+    assert stopped["step"] == 7
+    assert len(stopped["extra"]["drr"]) == 3
+    training(*options, "--run", data / "stopped-pool")
+    one, other = (torch.load(data / f"{n}-pool" / "checkpoint.pt", weights_only=True) for n in ("whole", "stopped"))
+    assert all(torch.equal(value, other["model"][key]) for key, value in one["model"].items())
+    assert all(torch.equal(a, b) for a, b in zip(one["extra"]["drr"], other["extra"]["drr"], strict=True))
+
+
+def test_a_stopped_classifier_resumes_to_the_same_bits(data):
+    options = ["fit", "xray-classifier", "--preset", "test", "--cohort", data / "xrays", "--epochs", 2]
+    training(*options, "--run", data / "whole-classes")
+    training(*options, "--run", data / "stopped-classes", "--engine.stop_after", 5)
+    training(*options, "--run", data / "stopped-classes")
+    one, other = (torch.load(data / f"{n}-classes" / "checkpoint.pt", weights_only=True) for n in ("whole", "stopped"))
+    assert all(torch.equal(value, other["model"][key]) for key, value in one["model"].items())
+
+
+def test_volumes_of_another_generator_are_refused(data):
+    shutil.copytree(data / "ct" / "volumes", data / "mixed" / "volumes")
+    options = ["--cohort", data / "xrays", "--generator", data / "generator", "--run", data / "mixed"]
+    refused = training("fit", "ct-classifier", "--preset", "test", *options, check=False)  # without the style transfer
+    assert refused.returncode == 3
+    assert "another generator" in refused.stderr
+
+
+def test_evaluation_of_a_generator_writes_cases_summary_and_both_protocols(data):
+    out = data / "results"
+    done = training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", out)
+    with (out / "cases.csv").open(newline="") as file:
+        cases = list(csv.DictReader(file))
+    assert {row["method"] for row in cases} == {"generator", "mean training volume", "nearest training volume"}
+    tested = {case.name for case in open_cohort(data / "pairs").of_split("test")}
+    assert {row["case"] for row in cases} == tested
+    wanted = {"mae_hu", "rmse_hu", "psnr_x2ct", "psnr_honest", "ssim", "cosine", "dice_lungs", "dice_bone", "dice_body"}
+    assert wanted <= set(cases[0])
+    with (out / "summary.csv").open(newline="") as file:
+        summary = list(csv.DictReader(file))
+    for entry in summary:
+        values = [float(row[entry["figure"]]) for row in cases if row["method"] == entry["method"]]
+        if entry["method"] in {row["method"] for row in cases}:
+            assert float(entry["mean"]) == pytest.approx(np.nanmean(values), nan_ok=True)
+            assert float(entry["low"]) <= float(entry["mean"]) <= float(entry["high"]) or np.isnan(values).all()
+    assert "psnr_x2ct" in done.stdout
+
+
+def test_the_nearest_training_volume_of_a_training_case_is_another_case(data):
+    from XrayToCTTraining.evaluation import NEAREST, evaluate_reconstruction
+    from XrayToCTTraining.strategies import predictor
+
+    predict, geometry, size = predictor(data / "generator")
+    found = evaluate_reconstruction(predict, open_cohort(data / "pairs"), "training", geometry, size)
+    assert min(row.figures["mae_hu"] for row in found if row.method == NEAREST) > 5
+
+
+def test_evaluation_on_radiographs_needs_no_ct(data):
+    out = data / "reprojected"
+    options = ["--cohort", data / "xrays", "--pairs", data / "pairs", "--run", data / "generator", "--out", out]
+    training("evaluate", "reprojection", *options, "--style", data / "cyclegan")
+    with (out / "cases.csv").open(newline="") as file:
+        cases = list(csv.DictReader(file))
+    assert {"reprojection_ncc", "reprojection_ssim", "reprojection_details_ncc"} <= set(cases[0])
+    assert {row["method"] for row in cases} == {"generator", "mean training volume"}
+
+
+def test_classifiers_are_set_beside_each_other_over_runs(data):
+    out = data / "classes"
+    named = [f"--classifier={name}={data / run}" for name, run in (("ct", "ct"), ("xray", "xray"), ("joint", "joint"))]
+    again = f"--classifier=xray={data / 'whole-classes'}"
+    done = training("evaluate", "classification", "--cohort", data / "xrays", "--out", out, *named, again)
+    assert "McNemar" in done.stdout
+    assert "| xray | 2 |" in done.stdout
+    with (out / "classes.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 3 * 4
+    tested = [case for case in open_cohort(data / "xrays").of_split("test") if case.label]
+    for run in ("ct", "joint"):
+        counted = sum(int(row[c]) for row in table if row["classifier"] == run for c in row if c.startswith("taken"))
+        assert counted == len(tested)
+    assert Image.open(out / "roc-tb.png").size == (760, 460)
+    assert (out / "confusion-joint.png").is_file()
+
+
+def test_curves_are_drawn_from_the_log(data):
+    out = data / "curves.png"
+    training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)
+    picture = np.asarray(Image.open(out).convert("RGB")).reshape(-1, 3)
+    assert (picture == (0x1F, 0x5F, 0xA8)).all(1).sum() > 50  # the first line's colour
+    refused = training("evaluate", "curves", "--run", data / "ct", "--figures", "nonsense", "--out", out, check=False)
+    assert refused.returncode == 3
+    assert "nonsense" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def weights(data) -> Path:
+    """Weights, cards and ONNX files of every network that the runtime reads."""
+    results = data / "for-card"
+    training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", results)
+    for run in ("generator", "cyclegan", "ct", "xray"):
+        options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
+        card = ["--results", results] if run == "generator" else []
+        training("export", data / run, *options, *card)
+    return data / "weights"
+
+
+def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, weights):
+    info = find(weights / "generator.safetensors")
+    verify(info)
+    assert "Simulated patients." in info.card
+    assert "not for diagnostic use" in info.card
+    assert "psnr_x2ct" in info.card
+    assert '- adversarial_form: "paper"' in info.card
+    trained = trained_network(data / "generator").network
+    radiograph = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        expected, got = trained(radiograph), load_generator(info)(radiograph)
+    assert (got - expected).abs().max() < 5e-3 * expected.abs().max()  # half precision on disk
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "build"),
+    [
+        ("xray", "xray_classifier", lambda info: XrayClassifier(XrayClassifierConfig(**info.config))),
+        ("cyclegan", "style_transfer", lambda info: StyleTransfer(StyleTransferConfig(**info.config))),
+    ],
+)
+def test_the_other_networks_of_the_runtime_load_too(data, weights, name, kind, build):
+    info = find(weights / f"{name}.safetensors")
+    verify(info)
+    own = trained_network(data / name)
+    with torch.no_grad():
+        difference = load_module(info, kind, build)(own.example) - own.network(own.example)
+    assert difference.abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("run", ["generator", "cyclegan", "ct", "xray"])
+@pytest.mark.parametrize("cases", [1, 3])
+def test_onnx_gives_what_pytorch_gives_for_any_number_of_cases(data, weights, run, cases):
+    trained = trained_network(data / run)
+    torch.manual_seed(0)
+    example = torch.rand(cases, *trained.example.shape[1:])
+    with torch.no_grad():
+        expected = trained.network(example).numpy()
+    session = onnxruntime.InferenceSession(weights / f"{run}.onnx")
+    (got,) = session.run(None, {trained.names[0]: example.numpy()})
+    assert np.abs(got - expected).max() < 1e-3 * np.abs(expected).max()
+    properties = session.get_modelmeta().custom_metadata_map
+    assert "NOT FOR DIAGNOSTIC USE" in properties["notice"]
+    assert json.loads(properties["xraytoct"])["kind"] == trained.kind
+
+
+def test_a_joint_classifier_is_not_exported_and_says_why(data):
+    options = ["--name", "joint", "--out", data / "none", "--data", "x"]
+    refused = training("export", data / "joint", *options, check=False)
+    assert refused.returncode == 3
+    assert "joint" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def experiment(data) -> list[object]:
+    paths = ["--pairs", data / "pairs", "--xrays", data / "xrays", "--out", data / "experiment"]
+    return [*paths, "--scale", "tiny", "--accelerator", "cpu"]
+
+
+@pytest.mark.parametrize("what", ["table1", "table2"])
+def test_a_table_is_reproduced_beside_the_papers(data, experiment, what):
+    done = training("reproduce", what, *experiment)
+    assert "hours" in done.stdout.splitlines()[0]
+    text = (data / "experiment" / f"{what}.md").read_text()
+    assert "0.939 ± 0.003" in text  # the paper's
+    with (data / "experiment" / f"{what}.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    names = {"table1": {"x2ct", "x2ct-cyclegan", "induction", "X-ray alone", "X-ray and CT (joint)"}}
+    names["table2"] = {"0", "0.1", "1", "10", "100"}
+    assert {row["row"] for row in table} == names[what]
+    assert {row["seed"] for row in table} == {"0", "1"}
+    for row in table:
+        assert 0 <= float(row["accuracy"]) <= 1
+
+
+@pytest.mark.parametrize("what", ["figure1", "figure2", "figure4"])
+def test_a_figure_is_reproduced_from_the_runs_at_hand(data, experiment, what):
+    before = {path: path.stat().st_mtime_ns for path in (data / "experiment").rglob("*.pt")}
+    training("reproduce", what, *experiment)
+    picture = Image.open(data / "experiment" / f"{what}.png")
+    assert picture.width == 768
+    assert "NOT FOR DIAGNOSTIC USE" in str(picture.info)
+    if before:  # the tables came first: nothing is trained again
+        assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_strategies_of_a_seed_share_their_first_stage(data, experiment):
+    folder = data / "experiment" / "seed-0"
+    if not folder.is_dir():
+        training("reproduce", "table2", *experiment)
+    shared = torch.load(folder / "stage-1" / "epoch-1.pt", weights_only=True)
+    for strategy in ("x2ct", "induction-0.1", "induction-100"):
+        own = torch.load(folder / strategy / "checkpoint.pt", weights_only=True)
+        assert own["step"] > shared["step"]
+        first = next(json.loads(line) for line in (folder / strategy / "log.jsonl").read_text().splitlines())
+        assert first["step"] == shared["step"] + 1
+
+
+COMMANDS = ["prepare", "simulate", "evaluate", "reproduce", "export"]
+NETWORKS = ["reconstruction", "cyclegan", "ct-classifier", "xray-classifier", "joint-classifier"]
+
+
+@pytest.mark.parametrize("words", [[c] for c in COMMANDS] + [["fit", n] for n in NETWORKS])
+def test_the_help_of_every_command_shows_an_example_whose_options_exist(words):
+    text = training(*words, "--help").stdout
+    assert "example" in text
+    examples = [line for line in text.split("example", 1)[1].splitlines() if "XrayToCTTraining" in line]
+    assert examples
+    described = text.split("example", 1)[0]
+    for line in examples:
+        for word in line.split():
+            if word.startswith("--") and word not in ("--nnodes", "--nproc-per-node"):
+                assert word.split("=")[0] in described or words == ["evaluate"], (word, line)
+
+
+def test_without_a_command_there_is_a_list_of_them():
+    done = training(check=False)
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in [*COMMANDS, "fit"])
+    assert training("fit", check=False).returncode == 2
+    assert training("--help").stdout
+
+
+def test_the_command_runs_with_only_the_packaged_tree_on_the_path(data, tmp_path):
+    """As Slicer has it: the two packages side by side, the project not installed."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "XrayToCT" / "XrayToCTLib", tmp_path / "XrayToCTLib", ignore=ignore)
+    shutil.copytree(REPOSITORY / "XrayToCTTraining", tmp_path / "XrayToCTTraining", ignore=ignore)
+    site = Path(torch.__file__).parents[1]
+    start = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(site)!r}]; import XrayToCTLib; "
+        f"assert XrayToCTLib.__file__.startswith({str(tmp_path)!r}); "
+        "from XrayToCTTraining.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    options = ["fit", "reconstruction", "--preset", "test", "--pairs", data / "pairs", "--xrays", data / "xrays"]
+    command = [sys.executable, "-I", "-S", "-c", start, *map(str, options), "--run", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "checkpoint.pt").is_file()
