@@ -36,6 +36,7 @@ format: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python Testing/Benchmarks/bench_projection.py
 	$(BIN)/python Testing/Benchmarks/bench_generator.py
+	$(BIN)/python Testing/Benchmarks/bench_training_step.py
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache *.egg-info

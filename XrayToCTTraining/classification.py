@@ -58,7 +58,8 @@ class CTClassifierFit(ClassifierFit):
     """The paper's: Adam, decayed by 0.96 an epoch; the best epoch by validation accuracy is kept.
 
     Args:
-        classifier: medsynth (sigmoid, central half of the slices), default (softmax, all slices), compact or test.
+        classifier: medsynth (sigmoid, central half of the slices), default (softmax, all slices), compact, compact-64
+            or test.
         slices: all, central, or the classifier's own choice.
         volumes: generated (from the radiographs), true, or both of every patient.
         size: voxels along each side.
@@ -98,7 +99,7 @@ class JointClassifierFit(ClassifierFit):
 
     Args:
         xray_classifier: vit-s16, small or test.
-        classifier: of the CT: medsynth, default, compact or test.
+        classifier: of the CT: medsynth, default, compact, compact-64 or test.
         volumes: generated (from the radiographs) or true.
         size: voxels along each side.
     """
@@ -120,6 +121,7 @@ class Classification(Recipe):
         self.epochs, self.seed = fit.epochs, fit.seed
         torch.manual_seed(fit.seed)
         self.network = build_classifier(asdict(fit) | {"kind": kind_of(fit)})
+        _check_size(self.network, fit)
         if timm is not None:
             load_timm(self.network.xray if isinstance(self.network, JointClassifier) else self.network, timm)
         sources = _sources(getattr(fit, "volumes", "true"))
@@ -213,12 +215,12 @@ def fit_classifier(
 
 
 def trained_classifier(run: Path) -> tuple[Classifier, dict[str, Any]]:
-    """The best epoch of a run, and its settings.
+    """The best epoch of a run, or the checkpoint where a file is given, and its settings.
 
     Raises:
         UnsuitableInput: there is no such checkpoint in ``run``.
     """
-    state = load_checkpoint(run / BEST)
+    state = load_checkpoint(run / BEST if run.is_dir() else run)
     if state is None or state["record"].get("network") != "classifier":
         raise UnsuitableInput(f"{run} holds no trained classifier; train one with `fit ct-classifier` or its sisters.")
     network = build_classifier(state["record"])
@@ -331,6 +333,19 @@ def _inputs(cohort: Cohort, case: Case, source: str, folder: Path | None, fit: C
             assert folder is not None
             item["volume"] = read_volume(folder, case)
     return item
+
+
+def _check_size(network: Classifier, fit: ClassifierFit) -> None:
+    if not isinstance(fit, (CTClassifierFit, JointClassifierFit)):
+        return
+    ct = network.ct if isinstance(network, JointClassifier) else network
+    assert isinstance(ct, CTClassifier)
+    slices = fit.size // 2 if ct.config.slices == "central" else fit.size
+    if slices < ct.smallest_side():
+        raise UnsuitableInput(
+            f"Volumes of {fit.size} voxels are too small for the classifier {fit.classifier}, which needs "
+            f"{ct.smallest_side()} of each axis that it sees; give a larger --size, or another --classifier."
+        )
 
 
 def _has(case: Case, fit: ClassifierFit) -> bool:

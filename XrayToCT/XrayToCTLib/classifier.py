@@ -63,11 +63,13 @@ class ClassifierConfig:
 
 
 _PAPER = ClassifierConfig()
+_COMPACT = replace(_PAPER, filters=(16, 32, 64), hidden=64, input_pooling=4)
 
 CLASSIFIERS: dict[str, ClassifierConfig] = {
     "medsynth": replace(_PAPER, slices="central", activation="sigmoid", layout="original"),
     "default": _PAPER,
-    "compact": replace(_PAPER, filters=(16, 32, 64), hidden=64, input_pooling=4),
+    "compact": _COMPACT,
+    "compact-64": replace(_COMPACT, input_pooling=2),
     "test": replace(_PAPER, filters=(4, 8), hidden=8),
 }
 

@@ -68,7 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     own = task("classification", "classifiers of radiographs, of CT volumes and of both, over runs")
     own.add_argument("--cohort", type=Path, required=True)
-    own.add_argument("--classifier", action="append", required=True, metavar="NAME=RUN", help="repeatable")
+    own.add_argument(
+        "--classifier",
+        action="append",
+        required=True,
+        metavar="NAME=RUN",
+        help="a run, or a checkpoint of one; repeatable",
+    )
     own.add_argument("--split", choices=SPLITS, default="test")
     own.add_argument("--out", type=Path, required=True, help="folder of the tables and charts")
 
@@ -172,7 +178,8 @@ def classify_split(cohort: Cohort, run: Path, split: str) -> tuple[Classificatio
     cases = [case for case in cohort.of_split(split) if case.label and (source == "generated" or case.has_ct)]
     if not cases:
         raise UnsuitableInput(f"{cohort.folder} has no labelled {split} case; choose another --split.")
-    probabilities = predict_cases(network, cohort, cases, source, run / "volumes", settings)
+    folder = run if run.is_dir() else run.parent
+    probabilities = predict_cases(network, cohort, cases, source, folder / "volumes", settings)
     truths = truths_of(cases)
     return score_classes(probabilities, truths), probabilities, truths
 
