@@ -175,10 +175,7 @@ class Classification(Recipe):
         if findings is not None:
             losses["findings"] = findings_loss(findings, batch["findings"], batch["known"])
         self.manual_backward(losses["loss"] + fit.findings_weight * losses.get("findings", 0))
-        own = self.optimizers()
-        assert not isinstance(own, list)
-        own.step()
-        own.zero_grad(set_to_none=True)
+        self.descend(0)
         return losses
 
     def _rate(self, epoch: int) -> float:

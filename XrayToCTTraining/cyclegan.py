@@ -132,7 +132,8 @@ class CycleGAN(Recipe):
             "identity": F.l1_loss(self.to_drr(drr), drr) + F.l1_loss(self.to_real(real), real),
         }
         total = losses["adversarial"] + fit.cycle * (losses["cycle"] + fit.identity * losses["identity"])
-        self._descend(0, total)
+        self.manual_backward(total)
+        self.descend(0)
         for judge in judges:
             judge.requires_grad_(True)
         losses["discriminator"] = (
@@ -141,15 +142,9 @@ class CycleGAN(Recipe):
             + least_squares(self.judge_real(real), 1)
             + least_squares(self.judge_real(self.pools["real"].exchange(as_real)), 0)
         ) / 2
-        self._descend(1, losses["discriminator"])
+        self.manual_backward(losses["discriminator"])
+        self.descend(1)
         return losses
-
-    def _descend(self, index: int, loss: Tensor) -> None:
-        self.manual_backward(loss)
-        optimisers = self.optimizers()
-        assert isinstance(optimisers, list)
-        optimisers[index].step()
-        optimisers[index].zero_grad(set_to_none=True)
 
     def validate_epoch(self, epoch: int) -> dict[str, float]:
         """Error of the way there and back, on validation radiographs of both kinds."""

@@ -79,6 +79,7 @@ class Recipe(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.restored_optimisers: list[dict[str, Any]] | None = None
+        self.left_out = 0
 
     @abstractmethod
     def plan(self, epoch: int) -> Sequence[Sequence[Key]]:
@@ -106,6 +107,36 @@ class Recipe(pl.LightningModule):
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Takes back what :meth:`extra_state` gave."""
+
+    def descend(self, index: int, clip: float = 0.0) -> None:
+        """One step of the optimiser of this index; then its gradients are cleared.
+
+        A gradient that is not finite is left out: with numbers of 16 bits that happens once in a while.
+
+        Args:
+            clip: largest norm of the gradient; 0: no limit.
+
+        Raises:
+            UnsuitableInput: it has happened ten times in a row.
+        """
+        optimisers = self.optimizers()
+        optimiser = optimisers[index] if isinstance(optimisers, list) else optimisers
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None:  # it leaves such steps out by itself
+            scaler.unscale_(optimiser.optimizer)
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip or math.inf)
+        if scaler is not None or bool(torch.isfinite(norm)):
+            optimiser.step()
+            self.left_out = 0
+        else:
+            self.left_out += 1
+            if self.left_out == 10:
+                raise UnsuitableInput(
+                    "Ten steps in a row had no finite gradient; train again with a lower --learning_rate, "
+                    "or with --engine.precision 32-true."
+                )
+        optimiser.zero_grad(set_to_none=True)
 
     def on_fit_start(self) -> None:
         if self.restored_optimisers is not None:
@@ -293,13 +324,10 @@ class _Keeper(pl.Callback):
         gathered, self.gathered = self.gathered, []
         row: dict[str, float] = {"step": self.step, "epoch": self.epoch + 1}
         for name in sorted({name for losses in gathered for name in losses}):
-            mean = torch.stack([losses[name].float() for losses in gathered if name in losses]).mean()
-            row[name] = float(trainer.strategy.reduce(mean, reduce_op="mean"))
-            if not math.isfinite(row[name]):
-                raise UnsuitableInput(
-                    f"The loss {name!r} is no longer a number at step {self.step} of {self.run}; "
-                    "train again with a lower --learning_rate, or with --engine.precision 32-true."
-                )
+            mean = torch.stack([losses[name].float() for losses in gathered if name in losses]).nanmean()
+            value = float(trainer.strategy.reduce(mean, reduce_op="mean"))
+            if math.isfinite(value):  # else every step of the row was left out
+                row[name] = value
         self._write(trainer, row)
 
     def _finish_epoch(self, trainer: pl.Trainer, recipe: Recipe) -> None:

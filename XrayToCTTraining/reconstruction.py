@@ -180,7 +180,7 @@ class Reconstruction(Recipe):
             generated.append(volume.detach())
             for name, term in terms.items():
                 losses[name] = losses.get(name, 0) + term.detach() / len(parts)
-        self._descend(0, fit.clip)
+        self.descend(0, fit.clip)
         self._update_average()
         if self.discriminator is not None and "volume" in batch:
             _require_gradients(self.discriminator, True)
@@ -189,7 +189,7 @@ class Reconstruction(Recipe):
                 loss = discriminator_loss(real, self.discriminator(part["radiograph"], volume), fit.adversarial_form)
                 self.manual_backward(loss / len(parts))
                 losses["discriminator"] = losses.get("discriminator", 0) + loss.detach() / len(parts)
-            self._descend(1, 0.0)
+            self.descend(1)
         return losses
 
     def _generator_losses(self, volume: Tensor, part: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -207,17 +207,6 @@ class Reconstruction(Recipe):
             scores = self.discriminator(part["radiograph"], volume)
             terms["adversarial"] = generator_adversarial_loss(scores, fit.adversarial_form)
         return terms
-
-    def _descend(self, index: int, clip: float) -> None:
-        optimisers = self.optimizers()
-        optimiser = optimisers[index] if isinstance(optimisers, list) else optimisers
-        if clip:
-            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-            if scaler is not None:
-                scaler.unscale_(optimiser.optimizer)
-            nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], clip)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
 
     def _is_stage_2_begun(self, optimiser: Optimizer) -> bool:
         return optimiser.param_groups[0].get("stage") == 2

@@ -154,3 +154,28 @@ def test_tensorboard_holds_losses_figures_and_pictures(data, whole):
     events.Reload()
     assert {"reconstruction", "discriminator", "induction", "psnr_honest"} <= set(events.Tags()["scalars"])
     assert len(events.Images("validation")) == 4
+
+
+def test_gradients_that_are_not_finite_are_left_out_until_there_are_ten_in_a_row(data):
+    from XrayToCTLib.errors import UnsuitableInput
+    from XrayToCTTraining.data.cohort import open_cohort
+    from XrayToCTTraining.engine import Engine, train
+    from XrayToCTTraining.losses import LossWeights
+    from XrayToCTTraining.reconstruction import Reconstruction, ReconstructionFit
+
+    weights = LossWeights(adversarial=0.0)
+    settings = ReconstructionFit(generator="test", epochs=2, induction_epochs=0, batch=1, weights=weights)
+
+    def spoiled(steps: range) -> Reconstruction:
+        """A recipe whose gradients are infinite in some of its steps."""
+        recipe, count = Reconstruction(open_cohort(data / "pairs"), None, settings), iter(range(1000))
+        backward = recipe.manual_backward
+        recipe.manual_backward = lambda loss: backward(loss * (np.inf if next(count) in steps else 1.0))
+        return recipe
+
+    train(spoiled(range(3, 8)), data / "spoiled", Engine(), {})
+    state = torch.load(data / "spoiled" / CHECKPOINT, weights_only=True)
+    assert all(torch.isfinite(tensor).all() for tensor in state["model"].values())
+    assert state["step"] == 2 * 9  # nine training patients, twice
+    with pytest.raises(UnsuitableInput, match="Ten steps in a row"):
+        train(spoiled(range(3, 20)), data / "spoilt", Engine(), {})
