@@ -48,12 +48,15 @@ def line_chart(
         draw.text((_LEFT - 6, height), f"{y:.3g}", "#333333", _font(13), anchor="rm")
         ((across, _),) = place(np.array([x0 + part * (x1 - x0)]), np.array([y0]))
         draw.text((across, _HEIGHT - _BOTTOM + 6), f"{x0 + part * (x1 - x0):.3g}", "#333333", _font(13), anchor="mt")
-    for index, (name, (x, y)) in enumerate(data.items()):
+    for index, (x, y) in enumerate(data.values()):
         colour = COLOURS[index % len(COLOURS)]
         points = place(x, y)
         if len(points) > 1:
             draw.line(points, colour, 2)
-        draw.text((_WIDTH - _RIGHT - 8, _TOP + 8 + 18 * index), name, colour, _font(14), anchor="rt")
+    for index, name in enumerate(data):  # last, on white, so that no line runs through a name
+        corner = (_WIDTH - _RIGHT - 10, _TOP + 10 + 20 * index)
+        draw.rectangle(draw.textbbox(corner, name, _font(14), anchor="rt"), "white", "white", 4)
+        draw.text(corner, name, COLOURS[index % len(COLOURS)], _font(14), anchor="rt")
     return np.asarray(image)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from XrayToCTLib.atomic_write import replacing
+from XrayToCTLib.errors import UnsuitableInput
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -15,5 +16,18 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state saved last, or None where there is none yet."""
-    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+    """The state saved last, or None where there is none yet.
+
+    Raises:
+        UnsuitableInput: the file is not a checkpoint of this program.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state["record"]  # every checkpoint says what made it
+        return state
+    except Exception as error:  # the restricted unpickler fails on hostile files in any way it likes
+        raise UnsuitableInput(
+            f"{path} is damaged or not a checkpoint of this program; remove it and train again."
+        ) from error

@@ -161,8 +161,10 @@ def train(recipe: Recipe, run: Path, engine: Engine, record: dict[str, Any], sta
     """
     record = json.loads(json.dumps(record))
     progress = _restore(recipe, run, record, start)
+    if recipe.start[0] >= recipe.epochs:
+        return
     world = engine.devices * engine.nodes
-    sizes = {len(batch) for batch in recipe.plan(recipe.start[0])} if recipe.start[0] < recipe.epochs else set()
+    sizes = {len(batch) for batch in recipe.plan(recipe.start[0])}
     if any(size % world for size in sizes):
         raise UnsuitableInput(f"Batches of {sizes} cannot be shared out to {world} processes; choose another --batch.")
     _quieten()
@@ -185,8 +187,6 @@ def train(recipe: Recipe, run: Path, engine: Engine, record: dict[str, Any], sta
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    if recipe.start[0] >= recipe.epochs:
-        return
     plan = _Plan(recipe, trainer.global_rank, trainer.world_size)
     loader = DataLoader(
         _Items(recipe),

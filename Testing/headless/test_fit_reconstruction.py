@@ -179,3 +179,14 @@ def test_gradients_that_are_not_finite_are_left_out_until_there_are_ten_in_a_row
     assert state["step"] == 2 * 9  # nine training patients, twice
     with pytest.raises(UnsuitableInput, match="Ten steps in a row"):
         train(spoiled(range(3, 20)), data / "spoilt", Engine(), {})
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(data, whole, tmp_path, content):
+    from XrayToCTLib.errors import UnsuitableInput
+    from XrayToCTTraining.reconstruction import trained_generator
+
+    saved = (data / "whole" / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(saved[: len(saved) // 2] if content is None else content)
+    with pytest.raises(UnsuitableInput, match="damaged"):
+        trained_generator(tmp_path)
