@@ -78,7 +78,7 @@ class Recipe(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.restored_optimisers: list[dict[str, Any]] | None = None
+        self.restored: dict[str, Any] | None = None
         self.left_out = 0
 
     @abstractmethod
@@ -139,9 +139,11 @@ class Recipe(pl.LightningModule):
         optimiser.zero_grad(set_to_none=True)
 
     def on_fit_start(self) -> None:
-        if self.restored_optimisers is not None:
-            for optimiser, state in zip(self.trainer.optimizers, self.restored_optimisers, strict=True):
+        if self.restored is not None:
+            for optimiser, state in zip(self.trainer.optimizers, self.restored["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
+            if self.restored["precision"]:
+                self.trainer.precision_plugin.load_state_dict(self.restored["precision"])
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         epoch, position = batch.pop("epoch"), batch.pop("position")
@@ -222,9 +224,12 @@ def _restore(recipe: Recipe, run: Path, record: dict[str, Any], start: Path | No
             f"{run} holds a training with other settings ({', '.join(changed)}); "
             "give another --run, or the same settings."
         )
-    recipe.load_state_dict(state["model"])
+    try:
+        recipe.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise UnsuitableInput(f"{start} is of another network or configuration; give one of the same.") from error
     recipe.load_extra_state(state["extra"])
-    recipe.restored_optimisers = state["optimisers"]
+    recipe.restored = {name: state[name] for name in ("optimisers", "precision")}
     recipe.start = (state["epoch"], state["position"])
     return {"step": state["step"], "best": state["best"], "seconds": state["seconds"]}
 
@@ -368,6 +373,7 @@ class _Keeper(pl.Callback):
             "seconds": self._elapsed(),
             "model": recipe.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in trainer.optimizers],
+            "precision": trainer.precision_plugin.state_dict(),  # the scaler of 16-mixed
             "extra": recipe.extra_state(),
         }
         save_checkpoint(self.run / name, state)
