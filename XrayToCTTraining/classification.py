@@ -124,10 +124,10 @@ class Classification(Recipe):
         _check_size(self.network, fit)
         if timm is not None:
             load_timm(self.network.xray if isinstance(self.network, JointClassifier) else self.network, timm)
-        sources = _sources(getattr(fit, "volumes", "true"))
+        sources = sources_of(fit)
         if "generated" in sources and folder is None:
             raise UnsuitableInput("Generated volumes need a generator; give --generator, or --volumes true.")
-        usable = [case for case in cohort.cases if case.label and _has(case, fit)]
+        usable = [case for case in cohort.cases if is_usable(case, fit)]
         self.left_out = len(cohort.cases) - len(usable)
         self.training_cases = [case for case in usable if case.split == "training"]
         self.validation = [case for case in usable if case.split == "validation"]
@@ -187,8 +187,7 @@ class Classification(Recipe):
         return float(0.5 * (1 + np.cos(np.pi * (epoch - warm_up) / (self.epochs - warm_up))))
 
     def validate_epoch(self, epoch: int) -> dict[str, float]:
-        source = _sources(getattr(self.settings, "volumes", "true"))[0]
-        probabilities = predict_cases(self.network, self.cohort, self.validation, source, self.folder, self.settings)
+        probabilities = predict_cases(self.network, self.cohort, self.validation, self.folder, self.settings)
         predicted, truth = probabilities.argmax(1), truths_of(self.validation)
         return {"accuracy": float((predicted == truth).mean())}
 
@@ -255,25 +254,33 @@ def kind_of(fit: ClassifierFit) -> Kind:
 
 @torch.no_grad()
 def predict_cases(
-    network: Classifier,
-    cohort: Cohort,
-    cases: Sequence[Case],
-    source: str,
-    folder: Path | None,
-    fit: ClassifierFit,
+    network: Classifier, cohort: Cohort, cases: Sequence[Case], folder: Path | None, fit: ClassifierFit
 ) -> np.ndarray:
-    """Probabilities (n, classes) of cases, from their ``source`` ("generated" or "true") volumes where any are seen."""
+    """Probabilities (n, classes) of cases, each seen as a network of ``fit`` is judged: see :func:`sources_of`."""
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
     rows = []
     for case in cases:
-        item = {name: x[None].to(device) for name, x in _inputs(cohort, case, source, folder, fit).items()}
+        inputs = _inputs(cohort, case, sources_of(fit)[0], folder, fit)
+        item = {name: x[None].to(device) for name, x in inputs.items()}
         logits = network(*_arguments(network, item)).float()
         is_softmax = activation_of(network) == "softmax"
         rows.append((logits.softmax(1) if is_softmax else logits.sigmoid()).cpu().numpy()[0])
     network.train(was_training)
     return np.array(rows).reshape(len(rows), len(CLASSES))
+
+
+def sources_of(fit: ClassifierFit) -> tuple[str, ...]:
+    """What volumes a fit sees, "generated" or "true" ("none": radiographs alone); it is judged by the first."""
+    if isinstance(fit, CTClassifierFit) and fit.volumes == "both":
+        return "generated", "true"
+    return (fit.volumes,) if isinstance(fit, (CTClassifierFit, JointClassifierFit)) else ("none",)
+
+
+def is_usable(case: Case, fit: ClassifierFit) -> bool:
+    """Whether a case has a class, and a CT where the fit wants one."""
+    return bool(case.label) and (case.has_ct or "true" not in sources_of(fit))
 
 
 def truths_of(cases: Sequence[Case]) -> np.ndarray:
@@ -320,9 +327,10 @@ def _arguments(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, ..
 
 def _inputs(cohort: Cohort, case: Case, source: str, folder: Path | None, fit: ClassifierFit) -> dict[str, Tensor]:
     item = {}
-    if not isinstance(fit, CTClassifierFit):
-        name = fit.xray_classifier if isinstance(fit, JointClassifierFit) else getattr(fit, "classifier", "")
-        item["radiograph"] = radiograph_of(cohort, case, XRAY_CLASSIFIERS[name].size)
+    if isinstance(fit, XrayClassifierFit):
+        item["radiograph"] = radiograph_of(cohort, case, XRAY_CLASSIFIERS[fit.classifier].size)
+    if isinstance(fit, JointClassifierFit):
+        item["radiograph"] = radiograph_of(cohort, case, XRAY_CLASSIFIERS[fit.xray_classifier].size)
     if isinstance(fit, (CTClassifierFit, JointClassifierFit)):
         if source == "true":
             item["volume"] = volume_of(cohort, case, fit.size)
@@ -343,14 +351,6 @@ def _check_size(network: Classifier, fit: ClassifierFit) -> None:
             f"Volumes of {fit.size} voxels are too small for the classifier {fit.classifier}, which needs "
             f"{ct.smallest_side()} of each axis that it sees; give a larger --size, or another --classifier."
         )
-
-
-def _has(case: Case, fit: ClassifierFit) -> bool:
-    return case.has_ct or getattr(fit, "volumes", "generated") == "generated"
-
-
-def _sources(volumes: str) -> tuple[str, ...]:
-    return ("generated", "true") if volumes == "both" else (volumes,)
 
 
 def _ct_config(name: str) -> ClassifierConfig:

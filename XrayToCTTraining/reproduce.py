@@ -176,7 +176,7 @@ class Experiment:
         scores = {}
         for split in ("validation", "test"):
             cases = [case for case in self.xrays.of_split(split) if case.label]
-            probabilities = predict_cases(network, self.xrays, cases, "generated", volumes, settings_of(record))
+            probabilities = predict_cases(network, self.xrays, cases, volumes, settings_of(record))
             truths = truths_of(cases)
             scores[split] = (score_classes(probabilities, truths), (probabilities.argmax(1) == truths).tolist())
         validation, (test, right) = scores["validation"][0], scores["test"]

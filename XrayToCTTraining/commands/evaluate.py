@@ -14,7 +14,7 @@ from XrayToCTLib.classifier import CLASSES
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
 from XrayToCTTraining.charts import confusion_picture, line_chart
-from XrayToCTTraining.classification import predict_cases, settings_of, trained_classifier, truths_of
+from XrayToCTTraining.classification import is_usable, predict_cases, settings_of, trained_classifier, truths_of
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
@@ -174,12 +174,11 @@ def classify_split(cohort: Cohort, run: Path, split: str) -> tuple[Classificatio
     """
     network, record = trained_classifier(run)
     settings = settings_of(record)
-    source = "generated" if getattr(settings, "volumes", "generated") != "true" else "true"
-    cases = [case for case in cohort.of_split(split) if case.label and (source == "generated" or case.has_ct)]
+    cases = [case for case in cohort.of_split(split) if is_usable(case, settings)]
     if not cases:
         raise UnsuitableInput(f"{cohort.folder} has no labelled {split} case; choose another --split.")
     folder = run if run.is_dir() else run.parent
-    probabilities = predict_cases(network, cohort, cases, source, folder / "volumes", settings)
+    probabilities = predict_cases(network, cohort, cases, folder / "volumes", settings)
     truths = truths_of(cases)
     return score_classes(probabilities, truths), probabilities, truths
 
