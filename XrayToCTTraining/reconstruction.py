@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.generator import GENERATORS, Generator
+from XrayToCTLib.generators import GENERATORS, AnyConfig, AnyGenerator, build_generator
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import Normalisation, Projection, shape_induction_loss
 from XrayToCTTraining.checkpoints import load_checkpoint
@@ -62,7 +62,7 @@ class ReconstructionFit:
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
-        dropout: of the bridge.
+        dropout: probability, in the bridge (compact: at the coarsest level).
         validation_cases: how many are scored after each epoch.
         seed: of everything random.
     """
@@ -104,8 +104,8 @@ class Reconstruction(Recipe):
         self.epochs = fit.epochs + fit.induction_epochs
         self.milestones = (fit.epochs,)
         torch.manual_seed(fit.seed)
-        self.generator = Generator(GENERATORS[fit.generator])
-        self.generator.bridge.dropout = fit.dropout
+        self.generator = build_generator(_config(fit.generator))
+        self.generator.set_dropout(fit.dropout)
         self.generator.gradient_checkpointing = fit.gradient_checkpointing
         self.discriminator = (
             Discriminator(DiscriminatorConfig(tuple(fit.discriminator_filters))) if fit.weights.adversarial else None
@@ -277,7 +277,7 @@ def fit_reconstruction(
     train(recipe, run, engine, record, start)
 
 
-def trained_generator(checkpoint: Path) -> tuple[Generator, Geometry, dict[str, Any]]:
+def trained_generator(checkpoint: Path) -> tuple[AnyGenerator, Geometry, dict[str, Any]]:
     """The generator of a run's checkpoint (a file, or the run's folder), its geometry, and its settings.
 
     Raises:
@@ -288,11 +288,17 @@ def trained_generator(checkpoint: Path) -> tuple[Generator, Geometry, dict[str, 
     if state is None or state["record"].get("network") != "generator":
         raise UnsuitableInput(f"{path} is not a checkpoint of `fit reconstruction`; train one first.")
     record = state["record"]
-    generator = Generator(GENERATORS[record["generator"]])
+    generator = build_generator(_config(record["generator"]))
     prefix = "generator."
     weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
     generator.load_state_dict(state["extra"]["averaged"] or weights)
     return generator.eval(), Geometry.from_dict(record["geometry"]), {**record, "steps": state["step"]}
+
+
+def _config(name: str) -> AnyConfig:
+    if name not in GENERATORS:
+        raise UnsuitableInput(f"There is no generator {name!r}; choose one of {', '.join(GENERATORS)}.")
+    return GENERATORS[name]
 
 
 def linear_decay(epoch: int, constant: int, decay: int) -> float:

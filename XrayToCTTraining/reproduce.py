@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
-from XrayToCTLib.generator import GENERATORS, Generator
+from XrayToCTLib.generators import GENERATORS, build_generator
 from XrayToCTTraining.classification import (
     CTClassifierFit,
     JointClassifierFit,
@@ -198,7 +198,7 @@ def expected_hours(experiment: Experiment, strategies: int) -> float:
     fit, engine = experiment.scale.reconstruction, experiment.engine
     device = "cuda" if engine.accelerator in ("auto", "gpu") and torch.cuda.is_available() else "cpu"
     config = GENERATORS[fit.generator]
-    generator = Generator(config).to(device)
+    generator = build_generator(config).to(device)
     discriminator = Discriminator(DiscriminatorConfig(fit.discriminator_filters)).to(device)
     radiograph = torch.rand(1, 1, config.size, config.size, device=device)
     for _ in range(2):  # the second one counts

@@ -21,13 +21,13 @@ def measure(network: str, size: int, backward: bool) -> dict[str, float]:
     """Seconds and peak MiB of one pass in this process; memory is counted above what torch and the weights take."""
     import torch
 
-    from XrayToCTLib.generator import GENERATORS, Generator
+    from XrayToCTLib.generator import X2CT_GENERATORS, Generator
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "headless"))
     from plain_generator import PlainGenerator
 
     torch.manual_seed(0)
-    config = GENERATORS["paper" if size == 128 else f"paper-{size}"]
+    config = X2CT_GENERATORS["paper" if size == 128 else f"paper-{size}"]
     model = {"ours": Generator, "plain": PlainGenerator}[network](config).train(backward)
     x = torch.rand(1, 1, size, size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

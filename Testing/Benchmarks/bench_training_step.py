@@ -25,7 +25,7 @@ def measure(kind: str, threads: int) -> dict[str, float]:
     import torch
     from torch.optim import Adam
 
-    from XrayToCTLib.generator import GENERATORS, Generator
+    from XrayToCTLib.generator import X2CT_GENERATORS, Generator
     from XrayToCTTraining.discriminator import Discriminator
     from XrayToCTTraining.losses import discriminator_loss, generator_adversarial_loss, regression_losses
 
@@ -34,7 +34,7 @@ def measure(kind: str, threads: int) -> dict[str, float]:
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    generator = (PlainGenerator if kind == "plain" else Generator)(GENERATORS["paper-64"]).train()
+    generator = (PlainGenerator if kind == "plain" else Generator)(X2CT_GENERATORS["paper-64"]).train()
     generator.gradient_checkpointing = "checkpointing" in kind
     discriminator = Discriminator()
     optimisers = [Adam(network.parameters(), 2e-4, (0.5, 0.99)) for network in (generator, discriminator)]

@@ -1,19 +1,24 @@
 """Recomputing the decoder changes memory, and nothing else."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from XrayToCTLib.generator import GENERATORS, Generator
+from XrayToCTLib.compact_generator import CompactConfig
+from XrayToCTLib.generators import GENERATORS, build_generator
+
+COMPACT = CompactConfig(
+    size=32, planar_channels=(8, 8, 16), planar_blocks=(1, 1, 1), volume_channels=(8, 8), volume_blocks=(3, 1)
+)
+X2CT = GENERATORS["test"]
 
 
-@pytest.mark.parametrize("upsampling", ["transposed", "trilinear"])
-def test_gradients_are_the_same_to_the_bit_with_dropout_drawn_alike(upsampling):
+@pytest.mark.parametrize("config", [X2CT, COMPACT], ids=["x2ct", "compact"])
+def test_gradients_are_the_same_to_the_bit_with_dropout_drawn_alike(config):
     gradients = []
     for recompute in (False, True):
         torch.manual_seed(0)
-        generator = Generator(replace(GENERATORS["test"], upsampling=upsampling)).train()
+        generator = build_generator(config).train()
+        generator.set_dropout(0.5)
         generator.gradient_checkpointing = recompute
         volume = generator(torch.rand(2, 1, 32, 32))
         (volume * torch.rand(volume.shape)).sum().backward()
@@ -22,10 +27,11 @@ def test_gradients_are_the_same_to_the_bit_with_dropout_drawn_alike(upsampling):
     assert any(gradient.abs().max() > 0 for gradient in gradients[0].values())
 
 
-def test_less_is_kept_for_the_backward_pass():
+@pytest.mark.parametrize("config", [X2CT, COMPACT], ids=["x2ct", "compact"])
+def test_less_is_kept_for_the_backward_pass(config):
     kept = []
     for recompute in (False, True):
-        generator = Generator(GENERATORS["test"]).train()
+        generator = build_generator(config).train()
         generator.gradient_checkpointing = recompute
         bytes_kept = 0
 

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from XrayToCTLib import model_files, models
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
+from XrayToCTLib.compact_generator import CompactConfig
 from XrayToCTLib.errors import ModelError
-from XrayToCTLib.generator import GENERATORS, Generator, GeneratorConfig
+from XrayToCTLib.generator import Generator, GeneratorConfig
+from XrayToCTLib.generators import GENERATORS, config_type
 from XrayToCTLib.projection import Geometry
 
 SMALL = ClassifierConfig(filters=(2, 3), hidden=4)
@@ -321,10 +323,16 @@ def test_an_unreasonable_generator_is_refused(values):
         models.config_from_dict(GeneratorConfig, values)
 
 
+@pytest.mark.parametrize("values", [{"size": 1 << 20}, {"planar_channels": [100_000] * 5}, {"dropout": 2.0}])
+def test_an_unreasonable_compact_generator_is_refused(values):
+    with pytest.raises(ModelError, match="configuration"):
+        models.config_from_dict(CompactConfig, values)
+
+
 @pytest.mark.parametrize("config", GENERATORS.values(), ids=GENERATORS.keys())
 def test_every_configuration_survives_json(config):
     values = json.loads(json.dumps(dataclasses.asdict(config)))
-    assert models.config_from_dict(GeneratorConfig, values) == config
+    assert models.config_from_dict(config_type(values), values) == config
 
 
 def test_values_that_are_not_finite_are_neither_written_nor_loaded(folders):

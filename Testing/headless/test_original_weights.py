@@ -11,7 +11,7 @@ from golden_rule import golden_input, golden_outputs, golden_state_dict
 from XrayToCTLib import models, original_weights
 from XrayToCTLib.classifier import CTClassifier
 from XrayToCTLib.errors import ModelError
-from XrayToCTLib.generator import GENERATORS
+from XrayToCTLib.generator import X2CT_GENERATORS
 from XrayToCTLib.orientation import flips, permute_original_discriminator_kernel
 from XrayToCTLib.orientation_check import FlipError, asymmetric_chest, identity_is_best, rank_flips
 from XrayToCTLib.original_weights import import_checkpoint
@@ -273,4 +273,4 @@ def test_the_originals_have_exactly_the_published_shapes():
             key.endswith(("running_mean", "running_var", "num_batches_tracked"))
             for key in state.keys() - published.keys()
         )
-    assert {config.size for config in (GENERATORS["paper"], GENERATORS["paper-64"])} == {128, 64}
+    assert {config.size for config in (X2CT_GENERATORS["paper"], X2CT_GENERATORS["paper-64"])} == {128, 64}

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -87,11 +87,9 @@ _COMPACT = GeneratorConfig(
     upsampling="trilinear",
 )
 
-GENERATORS = {
+X2CT_GENERATORS = {
     "paper": GeneratorConfig(),
     "paper-64": GeneratorConfig(size=64),
-    "compact": _COMPACT,
-    "compact-64": replace(_COMPACT, size=64),
     "test": GeneratorConfig(
         size=32,
         stem_channels=8,
@@ -236,6 +234,10 @@ class Generator(nn.Module):
         widths = (*config.decoder_channels, config.bridge_channels)
         self.ups = nn.ModuleList(Upsampling(widths[i + 1], widths[i], config.upsampling) for i in range(steps))
         self.head = nn.Conv3d(config.decoder_channels[0], 1, config.head_kernel, padding=config.head_kernel // 2)
+
+    def set_dropout(self, probability: float) -> None:
+        """Probability of dropping a value of connection A while training."""
+        self.bridge.dropout = probability
 
     def forward(self, radiograph: Tensor) -> Tensor:
         features = []

@@ -14,7 +14,7 @@ from torch import nn
 
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
-from XrayToCTLib.generator import Generator, GeneratorConfig
+from XrayToCTLib.generators import AnyGenerator, build_generator, config_type
 from XrayToCTLib.model_files import (
     KINDS,
     SUFFIX,
@@ -172,7 +172,7 @@ def describe(info: ModelInfo) -> str:
     return "\n".join(lines)
 
 
-def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> Generator:
+def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> AnyGenerator:
     """The generator in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
     return load_module(info, "generator", _generator, device)
 
@@ -244,8 +244,8 @@ def config_from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
         raise ModelError(f"The model's configuration is unusable ({error}); get or import the model again.") from error
 
 
-def _generator(info: ModelInfo) -> Generator:
-    return Generator(config_from_dict(GeneratorConfig, info.config))
+def _generator(info: ModelInfo) -> AnyGenerator:
+    return build_generator(config_from_dict(config_type(info.config), info.config))
 
 
 def _classifier(info: ModelInfo) -> CTClassifier:

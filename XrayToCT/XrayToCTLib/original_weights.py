@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from XrayToCTLib.classifier import CLASSIFIERS, CTClassifier, original_classifier_keys
 from XrayToCTLib.errors import ModelError
-from XrayToCTLib.generator import GENERATORS, Generator, original_generator_keys
+from XrayToCTLib.generator import X2CT_GENERATORS, Generator, original_generator_keys
 from XrayToCTLib.model_files import (
     MAX_FILE_BYTES,
     MAX_TENSORS,
@@ -147,7 +147,7 @@ def recognise(state: Mapping[str, Tensor], path: Path) -> Original:
 def originals() -> Iterator[Original]:
     """The published networks that can be imported."""
     for preset in ("paper", "paper-64"):
-        config = GENERATORS[preset]
+        config = X2CT_GENERATORS[preset]
         with torch.device("meta"):
             generator = Generator(config)
         title = f"X2CT-GAN generator, {config.size}"
@@ -196,7 +196,7 @@ def _x2ct_geometry(size: int) -> Geometry:
 def _ranking(
     original: Original, tensors: Mapping[str, Tensor], geometry: Geometry, reference_cts: Sequence[Tensor] | None
 ) -> list[FlipError]:
-    config = next(config for config in GENERATORS.values() if asdict(config) == original.config)
+    config = next(config for config in X2CT_GENERATORS.values() if asdict(config) == original.config)
     with torch.device("meta"):
         generator = Generator(config)
     generator.load_state_dict(tensors, assign=True)

@@ -17,7 +17,7 @@ from XrayToCTLib.classifier import CTClassifier, classify
 from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures
 from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
-from XrayToCTLib.generator import Generator
+from XrayToCTLib.generators import AnyGenerator
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator
@@ -35,7 +35,7 @@ Progress = Callable[[str, float], None]
 class Models:
     """The networks of a run, loaded once. ``classifier`` is None where none is installed."""
 
-    generator: Generator
+    generator: AnyGenerator
     generator_info: ModelInfo
     classifier: CTClassifier | None
     classifier_info: ModelInfo | None

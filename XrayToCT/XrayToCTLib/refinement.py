@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from XrayToCTLib.comparison import compare
-from XrayToCTLib.generator import Generator
+from XrayToCTLib.generators import AnyGenerator
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.shape_induction import shape_induction_loss
 
@@ -31,7 +31,7 @@ class Refinement:
 
 
 def refine(
-    generator: Generator,
+    generator: AnyGenerator,
     radiograph: Tensor,
     geometry: Geometry,
     steps: int,
