@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from XrayToCTLib.comparison import band_passed_ncc, compare
+from XrayToCTLib.comparison import band_passed_ncc, compare, details_mm
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import normalise
@@ -133,15 +133,13 @@ def reprojection(volume: np.ndarray, radiograph: np.ndarray, geometry: Geometry)
     """
     projection = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
     comparison = compare(radiograph, projection)
-    magnification = geometry.source_to_detector_mm / geometry.source_to_axis_mm
-    pixel_mm = geometry.detector_mm[1] / geometry.detector_pixels[1] / magnification
-    finest = max(2.0, 2 * pixel_mm)  # nothing finer than two pixels can be there
+    pixel_mm = geometry.pixel_at_isocentre_mm
     return {
         "reprojection_ncc": comparison.ncc,
         "reprojection_ssim": comparison.ssim,
         "reprojection_rmse": comparison.rmse,
         "reprojection_rmse_minmax": float(np.sqrt(np.mean((_unit(projection) - _unit(radiograph)) ** 2))),
-        "reprojection_details_ncc": band_passed_ncc(radiograph, projection, pixel_mm, finest, max(16.0, 2 * finest)),
+        "reprojection_details_ncc": band_passed_ncc(radiograph, projection, pixel_mm, *details_mm(pixel_mm)),
     }
 
 

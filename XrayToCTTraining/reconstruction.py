@@ -19,7 +19,7 @@ from torch.optim import Adam, Optimizer
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generators import GENERATORS, AnyConfig, AnyGenerator, build_generator
 from XrayToCTLib.projection import Geometry
-from XrayToCTLib.shape_induction import Normalisation, Projection, shape_induction_loss
+from XrayToCTLib.shape_induction import Normalisation, Projection, details_loss, shape_induction_loss
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import acquired, geometry_of, radiograph_of, volume_of
@@ -201,8 +201,11 @@ class Reconstruction(Recipe):
                 loss = shape_induction_loss(
                     volume.float(), radiograph, self.geometry, fit.projection, fit.normalisation
                 )
-                return {"induction": loss}
-            terms = regression_losses(volume.float(), part["volume"].float())
+                terms = {"induction": loss}
+                if fit.weights.details:
+                    terms["details"] = details_loss(volume.float(), radiograph, self.geometry)
+                return terms
+            terms = regression_losses(volume.float(), part["volume"].float(), fit.weights)
         if self.discriminator is not None:
             scores = self.discriminator(part["radiograph"], volume)
             terms["adversarial"] = generator_adversarial_loss(scores, fit.adversarial_form)

@@ -27,7 +27,12 @@ def measure(kind: str, threads: int) -> dict[str, float]:
 
     from XrayToCTLib.generator import X2CT_GENERATORS, Generator
     from XrayToCTTraining.discriminator import Discriminator
-    from XrayToCTTraining.losses import discriminator_loss, generator_adversarial_loss, regression_losses
+    from XrayToCTTraining.losses import (
+        LossWeights,
+        discriminator_loss,
+        generator_adversarial_loss,
+        regression_losses,
+    )
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "headless"))
     from plain_generator import PlainGenerator
@@ -44,7 +49,7 @@ def measure(kind: str, threads: int) -> dict[str, float]:
         started = time.perf_counter()
         discriminator.requires_grad_(False)
         volume = generator(radiograph)
-        losses = regression_losses(volume, truth)
+        losses = regression_losses(volume, truth, LossWeights())
         adversarial = generator_adversarial_loss(discriminator(radiograph, volume), "paper")
         (losses["reconstruction"] + losses["projection"] + adversarial).backward()
         optimisers[0].step()

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from XrayToCTLib.comparison import band_passed_ncc, details_mm
 from XrayToCTLib.orientation_check import asymmetric_chest
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
-from XrayToCTLib.shape_induction import shape_induction_loss
+from XrayToCTLib.shape_induction import details_loss, shape_induction_loss
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 from XrayToCTTraining.losses import (
+    LossWeights,
     discriminator_loss,
     generator_adversarial_loss,
     projection_loss,
     regression_losses,
+    slice_similarity,
 )
 from XrayToCTTraining.reconstruction import linear_decay
 
@@ -22,11 +25,53 @@ REAL, FAKE = RNG.standard_normal((2, 1, 3, 3, 3)), RNG.standard_normal((2, 1, 3,
 
 
 def test_regression_losses_are_their_definitions():
-    losses = regression_losses(torch.from_numpy(P), torch.from_numpy(T))
+    losses = regression_losses(torch.from_numpy(P), torch.from_numpy(T), LossWeights())
     projections = [np.abs(P.mean(axis) - T.mean(axis)).mean() for axis in (2, 3, 4)]
     assert losses["reconstruction"].item() == pytest.approx(((P - T) ** 2).mean(), rel=1e-12)
     assert losses["projection"].item() == pytest.approx(np.mean(projections), rel=1e-12)
     assert losses["absolute"].item() == pytest.approx(np.abs(P - T).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("axis", [2, 3, 4])
+def test_slice_similarity_is_its_definition_on_every_second_slice(axis):
+    p, t = RNG.random((2, 1, 9, 10, 11)), RNG.random((2, 1, 9, 10, 11))
+    scores = []
+    for case in range(2):
+        for i in range(1, p.shape[axis], 2):
+            x, y = (np.take(v[case, 0], i, axis - 2) for v in (p, t))
+            windows = [np.lib.stride_tricks.sliding_window_view(v, (7, 7)).reshape(-1, 49) for v in (x, y)]
+            for a, b in zip(*windows, strict=True):
+                covariance = (a * b).mean() - a.mean() * b.mean()
+                score = (2 * a.mean() * b.mean() + 1e-4) * (2 * covariance + 9e-4)
+                scores.append(score / ((a.mean() ** 2 + b.mean() ** 2 + 1e-4) * (a.var() + b.var() + 9e-4)))
+    found = slice_similarity(torch.from_numpy(p), torch.from_numpy(t), axis, start=1)
+    assert found.item() == pytest.approx(np.mean(scores), rel=1e-9)
+
+
+def test_similarity_is_a_loss_where_it_has_a_weight():
+    volume = torch.rand(1, 1, 8, 8, 8)
+    assert "similarity" not in regression_losses(volume, volume, LossWeights())
+    assert regression_losses(volume, volume, LossWeights(similarity=1.0))["similarity"].item() == pytest.approx(
+        0, abs=1e-5
+    )
+    other = torch.rand(1, 1, 8, 8, 8)
+    assert regression_losses(other, volume, LossWeights(similarity=1.0))["similarity"] > 0.3
+
+
+def test_details_loss_is_what_the_figure_of_details_lacks_of_one():
+    geometry = Geometry(detector_pixels=(32, 40))
+    volume, radiograph = (
+        torch.rand(2, 1, 16, 16, 16, dtype=torch.float64),
+        torch.rand(2, 1, 32, 40, dtype=torch.float64),
+    )
+    projections = radiograph_from_ct(volume, geometry).numpy()
+    pixel_mm = geometry.pixel_at_isocentre_mm
+    ncc = [
+        band_passed_ncc(x[0], y[0], pixel_mm, *details_mm(pixel_mm))
+        for x, y in zip(radiograph.numpy(), projections, strict=True)
+    ]
+    assert details_loss(volume, radiograph, geometry).item() == pytest.approx(1 - np.mean(ncc), abs=1e-9)
+    assert details_loss(volume, radiograph * 3 + 7, geometry).item() == pytest.approx(1 - np.mean(ncc), abs=1e-9)
 
 
 def test_projection_loss_does_not_see_what_cancels_along_all_three_axes():
@@ -36,7 +81,7 @@ def test_projection_loss_does_not_see_what_cancels_along_all_three_axes():
     for d, h, w in np.ndindex(2, 2, 2):
         changed[0, 0, d, h, w] += (-1) ** (d + h + w)
     assert projection_loss(changed, volume).item() == pytest.approx(0, abs=1e-7)
-    assert regression_losses(changed, volume)["reconstruction"].item() == pytest.approx(8 / 64)
+    assert regression_losses(changed, volume, LossWeights())["reconstruction"].item() == pytest.approx(8 / 64)
 
 
 @pytest.mark.parametrize(("form", "generator_factor", "discriminator_factor"), [("paper", 0.5, 0.5), ("x2ct", 1, 0.1)])

@@ -85,12 +85,31 @@ def band_passed_ncc(
     """
     if not (0 < low_mm < high_mm < np.inf and 0 < pixel_mm < np.inf):
         raise ValueError(f"need 0 < low_mm < high_mm and 0 < pixel_mm, got {low_mm!r}, {high_mm!r} and {pixel_mm!r}")
-    fine, coarse = (size / (2 * np.sqrt(2) * pixel_mm) for size in (low_mm, high_mm))
+    fine, coarse = (_sigma(size, pixel_mm) for size in (low_mm, high_mm))
     bands = [
         ndimage.gaussian_filter(picture, fine) - ndimage.gaussian_filter(picture, coarse)
         for picture in _checked(radiograph, projection)
     ]
     return _ncc(*bands)
+
+
+def details_sigmas(pixel_mm: float) -> tuple[float, float]:
+    """Gaussians, in pixels, whose difference passes details of 2 to 16 mm (coarse pixels: of larger ones).
+
+    ``pixel_mm`` as for :func:`band_passed_ncc`.
+    """
+    low_mm, high_mm = details_mm(pixel_mm)
+    return _sigma(low_mm, pixel_mm), _sigma(high_mm, pixel_mm)
+
+
+def details_mm(pixel_mm: float) -> tuple[float, float]:
+    """Diameters of the smallest and the largest details that figures are given for: 2 to 16 mm where pixels allow."""
+    low_mm = max(2.0, 2 * pixel_mm)  # nothing finer than two pixels can be there
+    return low_mm, max(16.0, 2 * low_mm)
+
+
+def _sigma(size_mm: float, pixel_mm: float) -> float:
+    return float(size_mm / (2 * np.sqrt(2) * pixel_mm))
 
 
 def difference_picture(difference: FloatArray, limit: float = 0.5) -> NDArray[np.uint8]:

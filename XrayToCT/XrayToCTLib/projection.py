@@ -96,6 +96,11 @@ class Geometry:
         height, width = self.detector_mm
         return height / self.magnification, width / self.magnification
 
+    @property
+    def pixel_at_isocentre_mm(self) -> float:
+        """Width of a detector pixel, projected back to the isocentre."""
+        return self.field_at_isocentre_mm[1] / self.detector_pixels[1]
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values; an infinite distance is None, since JSON has no infinity."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
