@@ -72,6 +72,17 @@ def trained_network(run: Path) -> Trained:
     raise UnsuitableInput(f"{run} holds no trained network; train one with `python -m XrayToCTTraining fit`.")
 
 
+def losses_of(settings: dict[str, Any]) -> str:
+    """The losses of a fit in a line, such as ``adversarial 0.1 (paper), reconstruction 10, projection 10``."""
+    if "weights" not in settings:
+        return "cross-entropy" if settings.get("network") == "classifier" else "least squares GAN"
+    weights = dict(settings["weights"])
+    if not settings["induction_epochs"]:
+        weights |= {"induction": 0, "details": 0}
+    form = {"adversarial": f" ({settings['adversarial_form']})"}
+    return ", ".join(f"{name} {weight:g}{form.get(name, '')}" for name, weight in weights.items() if weight)
+
+
 def export_run(run: Path, name: str, out: Path, data: str, results: Path | None, onnx: bool) -> list[Path]:
     """Writes ``<name>.safetensors`` and ``<name>.md``, and ``<name>.onnx`` where it is wanted; returns the paths.
 
@@ -92,7 +103,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
     facts = {
         "training_data": data,
         "metrics": {},
-        "loss_preset": trained.settings.get("adversarial_form", "cross-entropy"),
+        "loss_preset": losses_of(trained.settings),
         "summary": " ".join(limits_of(trained.kind)),
         "settings": trained.settings,
     }

@@ -101,12 +101,21 @@ class VolumeBlock(nn.Module):
 
 
 class Lift(nn.Module):
-    """2D features to a volume: (N, C, S, S) -> (N, channels, S, S, S), each depth with weights of its own."""
+    """2D features to a volume: (N, C, S, S) -> (N, channels, S, S, S), each depth with weights of its own.
+
+    They begin as smooth functions of depth: independent ones leave stripes that take long to fade.
+    """
 
     def __init__(self, planar_channels: int, channels: int, depth: int) -> None:
         super().__init__()
         self.depth = depth
         self.mix = nn.Conv2d(planar_channels, channels * depth, 1)
+        knots = torch.empty(1, planar_channels * channels, 2 + depth // 8)
+        nn.init.uniform_(knots, -1, 1).mul_(planar_channels**-0.5)
+        smooth = F.interpolate(knots, depth, mode="linear", align_corners=True)
+        weight = smooth.view(planar_channels, channels * depth).T
+        self.mix.weight.data.copy_(weight[..., None, None])
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mix(x).unflatten(1, (-1, self.depth))
