@@ -20,7 +20,6 @@ from XrayToCTTraining.classification import trained_classifier
 from XrayToCTTraining.cyclegan import trained_style
 from XrayToCTTraining.engine import BEST, CHECKPOINT
 from XrayToCTTraining.model_card import card_text, limits_of
-from XrayToCTTraining.onnx_export import export_onnx
 from XrayToCTTraining.reconstruction import trained_generator
 
 
@@ -94,15 +93,15 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
         UnsuitableInput: no trained network in ``run``, or no table in ``results``.
     """
     trained = trained_network(run)
-    table = ""
+    table, metrics = "", {}
     if results is not None:
-        summary = results / "summary.md"
-        if not summary.is_file():
-            raise UnsuitableInput(f"{results} holds no summary.md; give the folder of `evaluate`.")
-        table = summary.read_text()
+        summary, figures = results / "summary.md", results / "metrics.json"
+        if not (summary.is_file() and figures.is_file()):
+            raise UnsuitableInput(f"{results} holds no summary.md and metrics.json; give the folder of `evaluate`.")
+        table, metrics = summary.read_text(), json.loads(figures.read_text())
     facts = {
         "training_data": data,
-        "metrics": {},
+        "metrics": metrics,
         "loss_preset": losses_of(trained.settings),
         "summary": " ".join(limits_of(trained.kind)),
         "settings": trained.settings,
@@ -117,5 +116,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
         geometry = trained.geometry.to_dict() if trained.geometry else None
         metadata = {"kind": trained.kind, "config": json.loads(json.dumps(asdict(config))), "geometry": geometry}
         paths.append(out / f"{name}.onnx")
+        from XrayToCTTraining.onnx_export import export_onnx  # needs onnx, which Slicer has not
+
         export_onnx(trained.network, trained.example, trained.names, paths[-1], metadata)
     return paths

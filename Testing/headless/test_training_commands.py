@@ -173,9 +173,12 @@ def weights(data) -> Path:
     """Weights, cards and ONNX files of every network that the runtime reads."""
     results = data / "for-card"
     training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", results)
+    classes = data / "classes-for-card"
+    training("evaluate", "classification", "--cohort", data / "xrays", "--classifier", data / "ct", "--out", classes)
+    judged = {"generator": results, "ct": classes}
     for run in ("generator", "cyclegan", "ct", "xray"):
         options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
-        card = ["--results", results] if run == "generator" else []
+        card = ["--results", judged[run]] if run in judged else []
         training("export", data / run, *options, *card)
     return data / "weights"
 
@@ -187,6 +190,11 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     assert "not for diagnostic use" in info.card
     assert "psnr_x2ct" in info.card
     assert '- adversarial_form: "paper"' in info.card
+    with (data / "for-card" / "summary.csv").open() as file:
+        means = {row["figure"]: float(row["mean"]) for row in csv.DictReader(file) if row["method"] == "generator"}
+    assert info.metadata["metrics"]["psnr_x2ct"] == pytest.approx(means["psnr_x2ct"])
+    assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")
+    assert 0 <= find(weights / "ct.safetensors").metadata["metrics"]["generated"]["accuracy"] <= 1
     trained = trained_network(data / "generator").network
     radiograph = torch.rand(1, 1, 32, 32)
     with torch.no_grad():

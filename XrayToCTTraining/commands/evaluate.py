@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,11 +14,19 @@ from XrayToCTLib.classifier import CLASSES
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
 from XrayToCTTraining.charts import confusion_picture, line_chart
-from XrayToCTTraining.classification import is_usable, predict_cases, settings_of, trained_classifier, truths_of
+from XrayToCTTraining.classification import (
+    is_usable,
+    predict_cases,
+    settings_of,
+    sources_of,
+    trained_classifier,
+    truths_of,
+)
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
+    GENERATOR,
     Row,
     Summary,
     evaluate_ct,
@@ -38,6 +46,8 @@ EXAMPLES = """examples:
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
+METRICS = "metrics.json"
+"""For `export`: means of the figures; of classifiers, those of the first, under the kind of volumes that it saw."""
 PROTOCOLS = """
 `psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
 has the data's own range as its peak: never compare one with the other. Cells: mean ± standard deviation over cases
@@ -130,8 +140,15 @@ def write_evaluation(out: Path, rows: Sequence[Row], title: str) -> list[Summary
         table.append({"figure": figure, **cells})
     text = f"# {title}\n\n{markdown_table(table)}{PROTOCOLS}"
     (out / "summary.md").write_text(text)
+    _write_metrics(out, {entry.figure: entry.mean for entry in summary if entry.method == GENERATOR})
     print(text)
     return summary
+
+
+def _write_metrics(out: Path, figures: Mapping[str, float], name: str = "") -> None:
+    """Figures that are not defined are left out: JSON has no word for them."""
+    known = {figure: value for figure, value in figures.items() if np.isfinite(value)}
+    (out / METRICS).write_text(json.dumps({name: known} if name else known, indent=2))
 
 
 def _classification(options: argparse.Namespace) -> None:
@@ -163,6 +180,9 @@ def _classification(options: argparse.Namespace) -> None:
     cases = next(iter(results.values()))[0][0].cases
     text = f"# Classification, {cases} {options.split} cases\n\n{markdown_table(table)}\n{_tests(results)}"
     (out / "summary.md").write_text(text)
+    first_run = Path(options.classifier[0].rpartition("=")[2])
+    seen = sources_of(settings_of(trained_classifier(first_run)[1]))[0]
+    _write_metrics(out, next(iter(results.values()))[0][0].headline, seen)
     print(text)
 
 
