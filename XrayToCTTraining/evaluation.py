@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.rendering import rendered
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
+from XrayToCTTraining.fidelity import bone_in_lungs, plausibility_figures, sharpness
 from XrayToCTTraining.metrics import score_volume
 from XrayToCTTraining.statistics import bootstrap_interval
+from XrayToCTTraining.tissue_masks import tissue_masks
 
 Predict = Callable[[Tensor], Tensor]
 GENERATOR, MEAN, NEAREST = "generator", "mean training volume", "nearest training volume"
@@ -81,8 +83,7 @@ def evaluate_reconstruction(predict: Predict, cohort: Cohort, split: str, geomet
             predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
         for method, volume in ((GENERATOR, predicted), (MEAN, mean), (NEAREST, nearest)):
             true_masks = {name: masks[name] for name in ("body", "lungs", "bone")} if masks else None
-            figures = score_volume(volume, truth, ssim_step=1, masks=true_masks)
-            figures |= reprojection(volume, radiograph[0].numpy(), geometry)
+            figures = _figures(volume, truth, radiograph[0].numpy(), geometry, true_masks)
             rows.append(Row(case.name, case.source, method, figures))
     return rows
 
@@ -101,7 +102,7 @@ def evaluate_reprojection(
             predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
         for method, volume in ((GENERATOR, predicted), (MEAN, mean)):
             if volume is not None:
-                figures = reprojection(volume, radiograph[0].numpy(), geometry)
+                figures = reprojection(volume, radiograph[0].numpy(), geometry) | anatomy(volume, geometry)
                 rows.append(Row(case.name, case.source, method, figures))
     return rows
 
@@ -115,14 +116,29 @@ def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarr
     with torch.no_grad():
         predicted = predict(torch.from_numpy(radiograph)[None, None])[0, 0].numpy()
     return [
-        Row(
-            path.stem,
-            "real",
-            method,
-            score_volume(volume, truth, ssim_step=1) | reprojection(volume, radiograph, geometry),
-        )
+        Row(path.stem, "real", method, _figures(volume, truth, radiograph, geometry))
         for method, volume in ((GENERATOR, predicted), (MEAN, mean))
     ]
+
+
+def _figures(
+    volume: np.ndarray,
+    truth: np.ndarray,
+    radiograph: np.ndarray,
+    geometry: Geometry,
+    masks: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, float]:
+    figures = score_volume(volume, truth, ssim_step=1, masks=masks)
+    figures["sharpness"] = sharpness(volume, truth, (masks or tissue_masks(truth))["body"])
+    return figures | reprojection(volume, radiograph, geometry) | anatomy(volume, geometry)
+
+
+def anatomy(volume: np.ndarray, geometry: Geometry) -> dict[str, float]:
+    """What can be said of a volume without the truth: bone in the lungs, in percent, and which checks it passes.
+
+    The nearest training volume, a true CT, shows what is usual.
+    """
+    return {"bone_in_lungs": bone_in_lungs(volume), **plausibility_figures(volume, geometry.volume_mm[0])}
 
 
 def reprojection(volume: np.ndarray, radiograph: np.ndarray, geometry: Geometry) -> dict[str, float]:
