@@ -8,6 +8,8 @@ Data Collection) at 128 x 128.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -46,12 +48,12 @@ def _digital(rng: np.random.Generator) -> Style:
         heel=abs(rng.normal(0, 0.25)),
         heel_degrees=rng.uniform(0, 360),
         blur=rng.uniform(0, 0.006),
-        window=(rng.uniform(0, 8) if rng.random() < 0.6 else 0.0, 100 - _sometimes(rng, 0.5, 0, 10)),
-        film=_sometimes(rng, 0.5, 1, 5),
+        window=(_sometimes(rng, 0.6, 0, 6), 100 - _sometimes(rng, 0.5, 0, 5)),
+        film=_sometimes(rng, 0.4, 1, 4),
         film_middle=rng.uniform(0.1, 0.6),
         gamma=math.exp(rng.normal(-0.25, 0.3)),
-        detail=rng.uniform(0, 2.5),
-        equalising=rng.uniform(0, 1.5),
+        detail=rng.uniform(0, 3),
+        equalising=rng.uniform(0, 1.3),
         **_around(rng),
     )
 
@@ -65,9 +67,9 @@ def _film(rng: np.random.Generator) -> Style:
         heel=abs(rng.normal(0, 0.4)),
         heel_degrees=rng.uniform(0, 360),
         blur=rng.uniform(0, 0.009),
-        window=(rng.uniform(0, 10), 100 - rng.uniform(0, 10)),
+        window=(rng.uniform(0, 6), 100 - rng.uniform(0, 6)),
         fog=_log_uniform(rng, 1e-4, 5e-3),
-        film=rng.uniform(2, 7),
+        film=rng.uniform(1.5, 5.5),
         film_middle=rng.uniform(0.15, 0.6),
         gamma=math.exp(rng.normal(-0.15, 0.25)),
         detail=rng.uniform(0, 1.5),
@@ -78,14 +80,11 @@ def _film(rng: np.random.Generator) -> Style:
 
 def _photograph(rng: np.random.Generator) -> Style:
     """A film photographed in front of a light box. Its perspective is the reader's business (``straighten_film``)."""
-    values = vars(_film(rng))
-    return Style(
-        **{
-            **values,
-            "vignette": rng.uniform(0, 0.5),
-            "glare": _sometimes(rng, 0.5, 0.05, 0.5),
-            "coarseness": rng.uniform(0.004, 0.013),
-        }
+    return replace(
+        _film(rng),
+        vignette=rng.uniform(0, 0.5),
+        glare=_sometimes(rng, 0.5, 0.05, 0.5),
+        coarseness=rng.uniform(0.004, 0.013),
     )
 
 
@@ -93,17 +92,18 @@ def _film_clinic(rng: np.random.Generator) -> tuple[Style, Placement]:
     photographed = rng.random() < 0.5
     style = Style(
         bone=rng.uniform(1.0, 1.3),
-        scatter=rng.uniform(0.3, 1.2),
+        scatter=rng.uniform(0.1, 0.5),
         quanta=_log_uniform(rng, 1e6, 1e8),
         heel=rng.uniform(0.1, 0.5),
         heel_degrees=rng.uniform(60, 120),
-        blur=rng.uniform(0.005, 0.009),
-        window=(rng.uniform(2, 8), rng.uniform(94, 99)),
-        fog=_log_uniform(rng, 5e-4, 4e-3),
-        film=rng.uniform(3, 6),
-        film_middle=rng.uniform(0.15, 0.4),
+        blur=rng.uniform(0.003, 0.006),
+        window=(rng.uniform(0, 4), rng.uniform(97, 100)),
+        fog=_log_uniform(rng, 1e-4, 1e-3),
+        film=rng.uniform(1.5, 3.5),
+        film_middle=rng.uniform(0.15, 0.35),
+        detail=rng.uniform(0.2, 0.8),
         margins=_margins(rng),
-        margin_grey=1.0,
+        margin_grey=float(rng.random() < 0.3),
         letters=int(rng.integers(1, 3)),
         objects=int(rng.random() < 0.2),
         vignette=rng.uniform(0.1, 0.4) if photographed else 0.0,
@@ -118,17 +118,17 @@ def _ward(rng: np.random.Generator) -> tuple[Style, Placement]:
     style = Style(
         bone=rng.uniform(0.55, 0.8),
         scatter=rng.uniform(0.05, 0.4),
-        quanta=_log_uniform(rng, 5e4, 1e6),
+        quanta=_log_uniform(rng, 3e5, 5e6),
         heel=rng.uniform(0, 0.3),
         heel_degrees=rng.uniform(0, 360),
         blur=rng.uniform(0, 0.003),
         window=(rng.uniform(0, 3), 100.0),
-        gamma=rng.uniform(0.8, 1.2),
+        gamma=rng.uniform(0.7, 1.1),
         detail=rng.uniform(1.0, 2.5),
         equalising=rng.uniform(0.8, 1.6),
         margins=_margins(rng),
         letters=int(rng.integers(1, 3)),
-        objects=int(rng.integers(0, 4)),
+        objects=int(rng.integers(0, 3)),
     )
     return style, _askew(rng, 2.0)
 
@@ -145,13 +145,18 @@ def _askew(
     )
 
 
-def _around(rng: np.random.Generator) -> dict:
+def _around(rng: np.random.Generator) -> dict[str, Any]:
     """Margins, letters and things worn; they are as frequent on digital pictures as on films."""
+    margins, grey = (_margins(rng), float(rng.random() < 0.3)) if rng.random() < 0.3 else ((0.0,) * 4, 0.0)
+    if rng.random() < 0.12:
+        # A film that is not square is padded with black (``square_field``).
+        band = rng.uniform(0, 0.15)
+        margins, grey = ((band, band, 0.0, 0.0) if rng.random() < 0.7 else (0.0, 0.0, band, band)), 0.0
     return {
-        "margins": _margins(rng) if rng.random() < 0.3 else (0.0,) * 4,
-        "margin_grey": float(rng.random() < 0.2),
+        "margins": margins,
+        "margin_grey": grey,
         "letters": int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1))),
-        "objects": int(rng.choice(4, p=(0.65, 0.15, 0.1, 0.1))),
+        "objects": int(rng.choice(4, p=(0.75, 0.13, 0.08, 0.04))),
     }
 
 

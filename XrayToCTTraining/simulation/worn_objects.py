@@ -34,13 +34,13 @@ def burn_in_letters(grey: Tensor, count: int, rng: np.random.Generator) -> Tenso
         word = "R" if right else "L"
         if rng.random() < 0.4:
             word = str(rng.choice(("PORTABLE", "AP", "PA", "ERECT", "SUPINE", "12:40", "CHEST")))
-        height = rows * float(rng.uniform(0.035, 0.08 if len(word) == 1 else 0.045))
+        height = rows * float(rng.uniform(0.03, 0.06) if len(word) == 1 else rng.uniform(0.018, 0.03))
         mark = _written(word, max(4, round(height * _FINER)))
         mark = mark.rotate(float(rng.normal(0, 12)) if len(word) == 1 else 0.0, expand=True)
         drawing = Image.new("L", (columns * _FINER, rows * _FINER))
-        middle = rng.uniform(0.03, 0.2) if right else rng.uniform(0.8, 0.97)
+        middle = rng.uniform(0.02, 0.14) if right else rng.uniform(0.86, 0.98)
         left = int(np.clip(middle * drawing.width - mark.width / 2, 0, max(0, drawing.width - mark.width)))
-        top = int(rng.uniform(0.01, 0.3 if rng.random() < 0.8 else 0.9) * (drawing.height - mark.height))
+        top = int(rng.uniform(0.01, 0.2 if rng.random() < 0.85 else 0.95) * (drawing.height - mark.height))
         drawing.paste(mark, (left, max(0, top)))
         alpha = torch.from_numpy(_reduced(drawing)).to(grey) * float(rng.uniform(0.7, 1))
         grey = grey + alpha * (1 - grey)
@@ -75,7 +75,7 @@ def _disc(draw: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, hollow: 
 def _buttons(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
     start, step = np.array([rng.uniform(0.4, 0.6), rng.uniform(0, 0.4)]), rng.uniform(0.1, 0.2)
     radius, hollow = rng.uniform(0.008, 0.016) * size[0], bool(rng.random() < 0.5)
-    for turn in range(int(rng.integers(2, 7))):
+    for turn in range(int(rng.integers(1, 5))):
         _disc(draw, (start + (rng.normal(0, 0.004), turn * step)) * size, radius, hollow)
 
 
