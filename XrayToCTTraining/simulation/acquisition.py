@@ -124,7 +124,7 @@ def develop(line: Tensor, style: Style, rng: np.random.Generator) -> Tensor:
         return line / line.amax((2, 3), keepdim=True).clamp_min(1e-6)
     width = line.shape[-1]
     if style.objects:
-        line = line + worn_thickness(line.shape[2:], style.objects, rng).to(line)
+        line = line + worn_thickness((line.shape[2], width), style.objects, rng).to(line)
     signal = -torch.log(_detected(line, style, rng))
     if style.blur * width > 0.1:
         signal = _blurred(signal, style.blur * width)
@@ -221,14 +221,15 @@ def _turned(picture: Tensor, degrees: float, corners: tuple[tuple[float, float],
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], dtype=np.float64)
     homography = _homography(square + 2 * np.array(corners), square)  # from the picture we see to the film
     angle = math.radians(degrees)
-    down, across = np.meshgrid((np.arange(rows) + 0.5) * 2 / rows - 1, (np.arange(columns) + 0.5) * 2 / columns - 1,
-                               indexing="ij")
+    down, across = np.meshgrid(
+        (np.arange(rows) + 0.5) * 2 / rows - 1, (np.arange(columns) + 0.5) * 2 / columns - 1, indexing="ij"
+    )
     points = np.stack([across, down, np.ones_like(down)], -1) @ homography.T
     x, y = points[..., 0] / points[..., 2], points[..., 1] / points[..., 2]
     ratio = columns / rows  # so that a picture that is not square is turned and not sheared
-    turned = np.stack([
-        math.cos(angle) * x + math.sin(angle) * y / ratio, -math.sin(angle) * x * ratio + math.cos(angle) * y
-    ], -1)
+    turned = np.stack(
+        [math.cos(angle) * x + math.sin(angle) * y / ratio, -math.sin(angle) * x * ratio + math.cos(angle) * y], -1
+    )
     grid = torch.from_numpy(turned).to(picture)[None].expand(len(picture), -1, -1, -1)
     return F.grid_sample(picture, grid, align_corners=False, padding_mode="border")
 

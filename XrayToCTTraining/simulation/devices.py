@@ -1,8 +1,8 @@
 """Devices: the random one of a training step, and those of the simulated hospitals.
 
 The ranges of :func:`random_style` were set so that real films lie among the simulated ones after the reader's
-normalisation: quantiles, energies of detail and borders of 480 real radiographs (NIH ChestX-ray14 and the COVID-19 Image
-Data Collection) at 128 x 128.
+normalisation: quantiles, energies of detail and borders of 480 real radiographs (NIH ChestX-ray14 and the COVID-19
+Image Data Collection) at 128 x 128.
 """
 
 from __future__ import annotations

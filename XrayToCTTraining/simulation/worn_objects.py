@@ -76,7 +76,7 @@ def _buttons(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Ge
     start, step = np.array([rng.uniform(0.4, 0.6), rng.uniform(0, 0.4)]), rng.uniform(0.1, 0.2)
     radius, hollow = rng.uniform(0.008, 0.016) * size[0], bool(rng.random() < 0.5)
     for turn in range(int(rng.integers(1, 5))):
-        _disc(draw, (start + (rng.normal(0, 0.004), turn * step)) * size, radius, hollow)
+        _disc(draw, (start + np.array([rng.normal(0, 0.004), turn * step])) * size, radius, hollow)
 
 
 def _chain(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
