@@ -17,7 +17,7 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, help="folder of the cohort")
     parser.add_argument("--patients", type=int, default=640)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="cohorts of one seed share anatomies, in any domain")
     parser.add_argument("--size", type=int, default=128, help="voxels along each side")
     parser.add_argument("--side-mm", type=float, default=320.0, help="physical side of the volume")
     parser.add_argument("--domain", choices=DOMAINS, default="drr", help="device and spectrum of patients")

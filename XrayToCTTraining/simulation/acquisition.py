@@ -165,7 +165,7 @@ def _tone(signal: Tensor, style: Style) -> Tensor:
     if style.film:
         ends = torch.tensor([0.0, 1.0], dtype=signal.dtype, device=signal.device)
         first, last = torch.sigmoid(style.film * (ends - style.film_middle))
-        grey = (torch.sigmoid(style.film * (grey - style.film_middle)) - first) / (last - first)
+        grey = ((torch.sigmoid(style.film * (grey - style.film_middle)) - first) / (last - first)).clamp(0, 1)
     return grey**style.gamma
 
 

@@ -75,6 +75,7 @@ View {geometry.view}; source to axis {geometry.source_to_axis_mm:g} mm, source t
 ## Made by
 `python -m XrayToCTTraining simulate`, seed {request.seed}; `cohort.json` has every setting, and the same settings
 give the same patients.
+Cohorts of one seed share anatomies, whatever their domain: train and test on different seeds.
 """
 
 
