@@ -51,8 +51,8 @@ def _digital(rng: np.random.Generator) -> Style:
         window=(_sometimes(rng, 0.6, 0, 6), 100 - _sometimes(rng, 0.5, 0, 5)),
         film=_sometimes(rng, 0.4, 1, 4),
         film_middle=rng.uniform(0.1, 0.6),
-        gamma=math.exp(rng.normal(-0.25, 0.3)),
-        detail=rng.uniform(0, 3),
+        gamma=math.exp(rng.normal(-0.4, 0.3)),
+        detail=rng.uniform(0.3, 3.5),
         equalising=rng.uniform(0, 1.3),
         **_around(rng),
     )
@@ -71,8 +71,8 @@ def _film(rng: np.random.Generator) -> Style:
         fog=_log_uniform(rng, 1e-4, 5e-3),
         film=rng.uniform(1.5, 5.5),
         film_middle=rng.uniform(0.15, 0.6),
-        gamma=math.exp(rng.normal(-0.15, 0.25)),
-        detail=rng.uniform(0, 1.5),
+        gamma=math.exp(rng.normal(-0.25, 0.25)),
+        detail=rng.uniform(0, 2),
         equalising=rng.uniform(0, 0.5),
         **_around(rng),
     )
