@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from XrayToCTTraining.data.cohort import SPLITS, Case
-from XrayToCTTraining.simulation.cohort import SPECTRA
+from XrayToCTTraining.simulation.cohort import SOURCES, SPECTRA
 from XrayToCTTraining.simulation.hospital import CohortRequest
 from XrayToCTTraining.simulation.patient import LABELS
 
@@ -30,6 +30,7 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
         if request.streamed
         else "in this folder"
     )
+    block = len(spectrum.labels) * (len(SOURCES) if request.atlases else 1)
     exactness = (
         "exact"
         if request.domain == "drr"
@@ -39,7 +40,7 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
     share = 100 * geometry.field_at_isocentre_mm[0] / request.side_mm
     return f"""# Data card: a simulated cohort
 
-**Synthetic. No patient is shown here.** Chest CTs made by a program, with radiographs projected from them.
+**Synthetic.** Chest CTs made by a program, or by warping a real one, with radiographs projected from them.
 **The tuberculosis in it is simulated only. Nothing learned from it was ever validated on patients with tuberculosis.**
 
 ## What it is
@@ -47,8 +48,9 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
   frontal radiograph each, kept {kept}.
 - Sources: `procedural` (anatomy from formulas) and `atlas` (a real CT, warped at random and changed in density).
   Atlases: {atlases}. The licence of an atlas holds for what is made from it.
-- Lesions are planted by the same code in both sources, with a voxel mask each where the cohort is stored. Within a
-  domain every class comes from every source in the same proportion, so that the source does not tell the class.
+- Lesions are planted by the same code in both sources, with a voxel mask each where the cohort is stored. In
+  every {block} patients in turn each class comes from each source in the same proportion, so that the source does not
+  tell the class.
 - Domain `{request.domain}`. Device: {_DEVICES[request.domain]}.
 - Spectrum of the domain: classes in the proportion {_proportion(spectrum.labels)}; preferred diseased share of the
   lungs {spectrum.burden[0]:g} to {spectrum.burden[1]:g} in the sick; seldom: {seldom}.
@@ -56,7 +58,7 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
 ## What it is not
 - Not a sample of any population: shares of classes and findings are chosen, not measured.
 - Not a substitute for clinical data, and no ground for a claim about the diagnosis of any disease.
-- Atlas patients are as varied as the warps, not as people: all come from {len(request.atlases)} CT scan(s).
+- Atlas patients are as varied as the warps, not as people: scans they come from: {len(request.atlases)}.
 
 ## Counts
 {_table(("class", *SPLITS, "all"), ((label, *_by_split(cases, label)) for label in LABELS))}
@@ -69,8 +71,8 @@ A patient may have several findings.
 
 ## Geometry
 View {geometry.view}; source to axis {geometry.source_to_axis_mm:g} mm, source to detector
-{geometry.source_to_detector_mm:g} mm; detector {geometry.detector_mm[0]:g} x {geometry.detector_mm[1]:g} mm,
-{size} x {size} pixels, which sees {share:.0f} % of the volume's side at the isocentre. It is {exactness}.
+{geometry.source_to_detector_mm:g} mm; detector {geometry.detector_mm[0]:g} x {geometry.detector_mm[1]:g} mm, {size} x {size}
+pixels, which sees {share:.0f} % of the volume's side at the isocentre. This is {exactness}.
 
 ## Made by
 `python -m XrayToCTTraining simulate`, seed {request.seed}; `cohort.json` has every setting, and the same settings
