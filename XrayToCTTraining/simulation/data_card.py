@@ -25,11 +25,12 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
     size, geometry, spectrum = request.size, request.geometry, SPECTRA[request.domain]
     atlases = ", ".join(PurePath(path).name for path in request.atlases) or "none"
     findings = Counter(kind for case in cases for kind in case.findings.split("+") if kind)
-    kept = (
-        "nowhere: each patient is simulated when it is asked for, so findings are not counted here"
+    counted = (
+        "Findings are not counted: they are known once a patient is simulated."
         if request.streamed
-        else "in this folder"
+        else _table(("finding", "patients"), sorted(findings.items())) + "\n\nA patient may have several findings."
     )
+    kept = "nowhere: each patient is simulated when it is asked for" if request.streamed else "in this folder"
     block = len(spectrum.labels) * (len(SOURCES) if request.atlases else 1)
     exactness = (
         "exact"
@@ -65,14 +66,12 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
 
 {_table(("source", *LABELS), _by_source(cases))}
 
-{_table(("finding", "patients"), sorted(findings.items()))}
-
-A patient may have several findings.
+{counted}
 
 ## Geometry
 View {geometry.view}; source to axis {geometry.source_to_axis_mm:g} mm, source to detector
-{geometry.source_to_detector_mm:g} mm; detector {geometry.detector_mm[0]:g} x {geometry.detector_mm[1]:g} mm, {size} x {size}
-pixels, which sees {share:.0f} % of the volume's side at the isocentre. This is {exactness}.
+{geometry.source_to_detector_mm:g} mm; detector {geometry.detector_mm[0]:g} x {geometry.detector_mm[1]:g} mm,
+{size} x {size} pixels, which sees {share:.0f} % of the volume's side at the isocentre. This is {exactness}.
 
 ## Made by
 `python -m XrayToCTTraining simulate`, seed {request.seed}; `cohort.json` has every setting, and the same settings
