@@ -22,7 +22,7 @@ from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import Normalisation, Projection, details_loss, shape_induction_loss
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.data.samples import acquired, geometry_of, radiograph_of, volume_of
+from XrayToCTTraining.data.samples import acquired, geometry_of, posed, radiograph_of, volume_of
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
 from XrayToCTTraining.losses import (
@@ -45,6 +45,7 @@ class ReconstructionFit:
         discriminator_filters: channels of D's hidden convolutions.
         epochs: of stage 1, on pairs.
         induction_epochs: of stage 2, radiographs and pairs in turn.
+        epoch_cases: pairs of an epoch, drawn afresh for each (0: all); for cohorts that are streamed.
         induction_cases: radiographs used in stage 2, one random subset drawn once (0: all).
         batch: cases of a step, over all processes.
         accumulate: parts in which each process works through its share of a batch, to save memory.
@@ -58,7 +59,7 @@ class ReconstructionFit:
         alternate: in stage 2, whole passes over radiographs and pairs as published, or single steps in turn.
         projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
         normalisation: of projection and radiograph before they are compared: min-max, affine or none.
-        augment: none, or styles: a fresh radiograph in a random device's style each time a CT is seen.
+        augment: none, or styles: each time a CT is seen it is framed afresh, and its radiograph is of a random device.
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
@@ -71,6 +72,7 @@ class ReconstructionFit:
     discriminator_filters: tuple[int, ...] = (64, 128, 256, 512)
     epochs: int = 90
     induction_epochs: int = 10
+    epoch_cases: int = 0
     induction_cases: int = 916
     batch: int = 4
     accumulate: int = 1
@@ -127,11 +129,11 @@ class Reconstruction(Recipe):
         self.averaged = {key: value.clone() for key, value in self.generator.state_dict().items()} if fit.ema else {}
 
     def plan(self, epoch: int) -> list[list[tuple[str, int]]]:
-        def shuffled(kind: str, cases: tuple[Case, ...], stream: int) -> list[list[tuple[str, int]]]:
-            order = np.random.default_rng((self.seed, epoch, stream)).permutation(len(cases))
+        def shuffled(kind: str, cases: tuple[Case, ...], stream: int, most: int = 0) -> list[list[tuple[str, int]]]:
+            order = np.random.default_rng((self.seed, epoch, stream)).permutation(len(cases))[: most or None]
             return batches([(kind, int(i)) for i in order], self.fit_settings.batch)
 
-        pairs = shuffled("pair", self.pair_cases, 0)
+        pairs = shuffled("pair", self.pair_cases, 0, self.fit_settings.epoch_cases)
         if epoch < self.fit_settings.epochs or not self.xray_cases:
             return pairs
         xrays = shuffled("xray", self.xray_cases, 1)
@@ -150,6 +152,7 @@ class Reconstruction(Recipe):
         case = self.pair_cases[index]
         volume = volume_of(self.pairs, case, self.size)
         if self.fit_settings.augment == "styles":
+            volume = posed(volume, rng)
             return {"radiograph": acquired(volume, self.geometry, rng), "volume": volume}
         return {"radiograph": radiograph_of(self.pairs, case, self.size), "volume": volume}
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from XrayToCTTraining.data.cohort import open_cohort
-from XrayToCTTraining.simulation.write_cohort import CohortRequest, write_cohort
+from XrayToCTTraining.simulation.hospital import CohortRequest
+from XrayToCTTraining.simulation.write_cohort import write_cohort
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 

@@ -81,12 +81,22 @@ def write_ct(folder: Path, name: str, hu: np.ndarray, structures: Mapping[str, n
         for bit, structure in enumerate(STRUCTURES):
             labels |= structures[structure].astype(np.uint8) << bit
         save_array(folder / f"{name}-labels.npy", labels)
-    save_array(folder / f"{name}.npy", np.clip(np.rint(hu), -32768, 32767).astype(np.int16))
+    save_array(folder / f"{name}.npy", stored_hu(hu))
 
 
 def write_radiograph(folder: Path, name: str, grey: np.ndarray) -> None:
     """Writes grey values in [0, 1], (rows, columns), as displayed, in 8 bits."""
-    save_array(folder / f"{name}-radiograph.npy", np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8))
+    save_array(folder / f"{name}-radiograph.npy", stored_grey(grey))
+
+
+def stored_hu(hu: np.ndarray) -> np.ndarray:
+    """HU as a cohort holds them: int16, any shape."""
+    return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
+
+
+def stored_grey(grey: np.ndarray) -> np.ndarray:
+    """Grey values in [0, 1] as a cohort holds them: uint8, any shape."""
+    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
 
 
 def write_manifest(folder: Path, cases: Iterable[Case]) -> None:
@@ -98,11 +108,14 @@ def write_manifest(folder: Path, cases: Iterable[Case]) -> None:
 
 
 def open_cohort(folder: Path) -> Cohort:
-    """Reads the manifest of ``folder``.
+    """Reads the manifest of ``folder``; patients of a streamed cohort are simulated as they are asked for.
 
     Raises:
         UnsuitableInput: there is no manifest, or it is not one of ours.
     """
+    # Not at the top of the module: a streamed cohort is a Cohort.
+    from XrayToCTTraining.simulation.streamed import StreamedCohort, streamed_request
+
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise UnsuitableInput(
@@ -116,7 +129,8 @@ def open_cohort(folder: Path) -> Cohort:
     for case in cases:
         if Path(case.name).name != case.name:
             raise UnsuitableInput(f"{manifest} names a file outside its folder ({case.name}); make the cohort again.")
-    return Cohort(folder, cases)
+    request = streamed_request(folder)
+    return Cohort(folder, cases) if request is None else StreamedCohort(folder, cases, request)
 
 
 def _case(row: dict[str, str]) -> Case:

@@ -1,72 +1,41 @@
-"""Writing a simulated cohort to disk, in parallel and resumably."""
+"""Writing a simulated cohort to disk, in parallel and resumably, or only what is needed to stream it."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.projection import Geometry
-from XrayToCTTraining.data.cohort import STRUCTURES, Case, write_ct, write_manifest, write_radiograph
-from XrayToCTTraining.data.rendering import rendered
-from XrayToCTTraining.simulation.acquisition import DOMAINS, acquire, device_style
-from XrayToCTTraining.simulation.atlas import Atlas, load_atlas
-from XrayToCTTraining.simulation.cohort import cohort
-
-
-@dataclass(frozen=True)
-class CohortRequest:
-    """A cohort in full: the same request always gives the same patients.
-
-    Attributes:
-        patients: how many; the last tenth is the validation split and the tenth before it the test split.
-        domain: of the radiographs: ``drr``, or a device of :func:`acquisition.device_style`.
-        atlases: CT files whose anatomy is warped for half of the patients; without any, all are procedural.
-    """
-
-    patients: int
-    seed: int = 0
-    size: int = 128
-    side_mm: float = 320.0
-    domain: str = "drr"
-    atlases: tuple[str, ...] = ()
+from XrayToCTTraining.data.cohort import Case, write_ct, write_manifest, write_radiograph
+from XrayToCTTraining.simulation.data_card import CARD, data_card
+from XrayToCTTraining.simulation.hospital import CohortRequest, case_of, patient_of, radiograph_of, structures_of
+from XrayToCTTraining.simulation.streamed import RECORD
 
 
 def write_cohort(folder: Path, request: CohortRequest, workers: int = 1) -> None:
-    """Simulates what is not yet there, then writes the manifest.
+    """Simulates what is not yet there, then writes the data card and the manifest.
 
     Raises:
         UnsuitableInput: ``folder`` holds a cohort of another request, or an atlas cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    record = folder / "cohort.json"
+    record = folder / RECORD
     wanted = json.loads(json.dumps(asdict(request)))
     if record.is_file() and json.loads(record.read_text()) != wanted:
         raise UnsuitableInput(f"{folder} holds a cohort made with other settings; choose another folder.")
-    record.write_text(json.dumps(wanted, indent=2))
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        jobs = pool.map(_make, *zip(*((folder, request, i) for i in range(request.patients)), strict=True))
-        cases = list(tqdm(jobs, total=request.patients, unit="patient", mininterval=2))
+    write_bytes_atomically(record, json.dumps(wanted, indent=2).encode())
+    if request.streamed:
+        cases = [case_of(request, index) for index in range(request.patients)]
+    else:
+        with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            jobs = pool.map(_make, *zip(*((folder, request, i) for i in range(request.patients)), strict=True))
+            cases = list(tqdm(jobs, total=request.patients, unit="patient", mininterval=2))
+    write_bytes_atomically(folder / CARD, data_card(request, cases).encode())
     write_manifest(folder, cases)
-
-
-def split_of(index: int, patients: int) -> str:
-    """The last tenth validates, the tenth before it tests, the rest trains."""
-    tenths = 10 * (patients - 1 - index) // patients
-    return {0: "validation", 1: "test"}.get(tenths, "training")
-
-
-@cache
-def _atlases(paths: tuple[str, ...], size: int, side_mm: float) -> tuple[Atlas, ...]:
-    return tuple(load_atlas(Path(path), size, side_mm) for path in paths)
 
 
 def _make(folder: Path, request: CohortRequest, index: int) -> Case:
@@ -74,46 +43,9 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
     done = folder / f"{index:05d}.json"
     if done.is_file():
         return Case(**json.loads(done.read_text()))
-    who, patient = _only(
-        cohort(
-            request.seed,
-            [index],
-            request.size,
-            request.side_mm,
-            _atlases(request.atlases, request.size, request.side_mm),
-        )
-    )
-    findings = "+".join(sorted({lesion.kind for lesion in patient.lesions}))
-    volume_mm = (request.side_mm,) * 3
-    geometry = Geometry(detector_pixels=(request.size, request.size), volume_mm=volume_mm)
-    name = f"{index:05d}"
-    case = Case(
-        name,
-        who.source,
-        name,
-        split_of(index, request.patients),
-        who.label,
-        findings,
-        request.domain,
-        side_mm=request.side_mm,
-        geometry=json.dumps(geometry.to_dict()),
-    )
-    structures = {**patient.masks, "lesion": patient.lesion}
-    write_ct(folder, name, patient.hu, {name: structures[name] for name in STRUCTURES})
-    write_radiograph(folder, name, _radiograph(patient.hu, geometry, request.domain, who.seed))
+    patient = patient_of(request, index)
+    case = case_of(request, index, patient)
+    write_ct(folder, case.name, patient.hu, structures_of(patient))
+    write_radiograph(folder, case.name, radiograph_of(request, index))
     write_bytes_atomically(done, json.dumps(asdict(case)).encode())
     return case
-
-
-def _radiograph(hu: np.ndarray, geometry: Geometry, domain: str, seed: int) -> np.ndarray:
-    """Grey values in [0, 1], (rows, columns)."""
-    if domain == "drr":
-        return rendered(hu, geometry)
-    rng = np.random.default_rng((seed, DOMAINS.index(domain)))
-    volume = torch.from_numpy(np.asarray(hu, np.float32))[None, None]
-    return normalise(acquire(volume, geometry, device_style(domain, rng), rng)[0, 0].numpy())
-
-
-def _only(patients: Iterator) -> tuple:
-    (patient,) = patients
-    return patient
