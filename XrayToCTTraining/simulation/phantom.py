@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from XrayToCTTraining.simulation.anatomy import Chest, Habitus, build_chest, random_frame, random_habitus
+from XrayToCTTraining.simulation.anatomy import Chest, build_chest
+from XrayToCTTraining.simulation.habitus import Habitus, random_frame, random_habitus
 from XrayToCTTraining.simulation.lesions import plant, split_lungs
 from XrayToCTTraining.simulation.patient import AIR_HU, Label, Patient
 from XrayToCTTraining.simulation.skeleton import paint_skeleton
@@ -24,15 +25,18 @@ from XrayToCTTraining.simulation.vessels import (
 FAT_HU, MUSCLE_HU, LIVER_HU, SPLEEN_HU, SKIN_HU = -100.0, 50.0, 57.0, 48.0, 20.0
 
 
-def simulate_chest(seed: int, size: int = 128, side_mm: float = 320.0, label: Label = "healthy") -> Patient:
-    """Simulate one patient.
+def simulate_chest(
+    seed: int, size: int = 128, side_mm: float = 320.0, label: Label = "healthy", habitus: Habitus | None = None
+) -> Patient:
+    """Simulate one patient, of the given habitus or of a random one.
 
     ``size``: voxels along each of (D, H, W); ``side_mm``: physical edge of the cube. The same arguments give the same
     patient, and the anatomy depends on ``seed`` alone, not on ``label``. Returns float32 HU of about -1100 to 1300.
     """
     rng = np.random.default_rng([seed, 1])
-    habitus = random_habitus(rng)
-    frame = random_frame(rng, size, side_mm)
+    drawn = random_habitus(rng)  # drawn in any case, so that a given habitus changes nothing else
+    habitus = habitus or drawn
+    frame = random_frame(rng, size, side_mm, habitus)
     chest = build_chest(frame, habitus)
     hu = np.full((size, size, size), AIR_HU, dtype=np.float32)
     body = fill(chest.body, frame.voxel_mm)
