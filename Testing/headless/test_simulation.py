@@ -1,9 +1,11 @@
 """Simulated chests: anatomy in its place, lesions in the lungs, and a class that the source does not give away."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from XrayToCTLib.orientation import network_to_lps
 from XrayToCTTraining.simulation.anatomy import cage_wall
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas, warp_atlas
 from XrayToCTTraining.simulation.cohort import assign, cohort, make_patient
+from XrayToCTTraining.simulation.habitus import random_habitus
 from XrayToCTTraining.simulation.lesions import KINDS, plant, split_lungs
 from XrayToCTTraining.simulation.patient import LABELS, Label, Patient
 from XrayToCTTraining.simulation.phantom import simulate_chest
@@ -30,6 +33,12 @@ SIDE_MM = 320.0
 @lru_cache(maxsize=32)
 def chest(seed: int, label: Label = "healthy", size: int = SIZE) -> Patient:
     return simulate_chest(seed, size, SIDE_MM, label)
+
+
+def variant(seed: int, size: int = SIZE, **changes: Any) -> Patient:
+    """A healthy chest with another habitus, all else (size, posture, texture) equal."""
+    habitus = random_habitus(np.random.default_rng([seed, 1]))
+    return simulate_chest(seed, size, SIDE_MM, habitus=replace(habitus, **changes))
 
 
 def centroid(mask: np.ndarray) -> tuple[float, ...]:
@@ -85,7 +94,8 @@ def test_the_heart_lies_left_of_the_middle_and_ahead_of_the_spine(seed: int) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_right_lung_is_at_low_w_and_its_diaphragm_the_higher(seed: int) -> None:
-    right, left = (s.mask for s in split_lungs(chest(seed).masks["lungs"], SIDE_MM / SIZE))
+    patient = variant(seed, left_drop=14, scoliosis_mm=0, heart_scale=1)
+    right, left = (s.mask for s in split_lungs(patient.masks["lungs"], SIDE_MM / SIZE))
     assert centroid(right)[2] < centroid(left)[2]
     # Depth of the lung bases beneath the middle of each lung: the liver pushes the right one up.
     bases = []
@@ -248,13 +258,13 @@ def test_healthy_patients_have_no_lesion() -> None:
 @pytest.mark.parametrize("label", ["sick", "tb"])
 def test_planting_changes_only_the_lungs_and_their_rim(label: Label) -> None:
     patient = chest(2)
-    hu, lesion, _ = plant(patient.hu, patient.masks["lungs"], label, np.random.default_rng(9), SIDE_MM / SIZE)
+    hu, numbers, _ = plant(patient.hu, patient.masks["lungs"], label, np.random.default_rng(9), SIDE_MM / SIZE)
     changed = hu != patient.hu
     assert changed.any()
     assert not (changed & ~ndimage.binary_dilation(patient.masks["lungs"])).any()
     outside = changed & ~patient.masks["lungs"]
     assert np.all(hu[outside] >= patient.hu[outside])
-    assert np.abs(hu - patient.hu)[lesion].mean() > 20
+    assert np.abs(hu - patient.hu)[numbers > 0].mean() > 20
 
 
 def test_planting_does_not_change_its_input() -> None:
@@ -278,8 +288,8 @@ def test_every_kind_of_lesion_occurs_and_cavities_are_hollow_and_high() -> None:
 
 def test_lungs_that_are_missing_or_tiny_get_no_lesions() -> None:
     hu = np.full((16, 16, 16), -1000, dtype=np.float32)
-    _, lesion, lesions = plant(hu, np.zeros(hu.shape, dtype=bool), "tb", np.random.default_rng(0), 5.0)
-    assert not lesion.any()
+    _, numbers, lesions = plant(hu, np.zeros(hu.shape, dtype=bool), "tb", np.random.default_rng(0), 5.0)
+    assert not numbers.any()
     assert lesions == ()
 
 

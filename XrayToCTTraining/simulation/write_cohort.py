@@ -1,11 +1,13 @@
 """Writing a simulated cohort to disk, in parallel and resumably."""
 
+import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from XrayToCTTraining.data.rendering import rendered
 from XrayToCTTraining.simulation.acquisition import DOMAINS, acquire, device_style
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas
 from XrayToCTTraining.simulation.cohort import cohort
+from XrayToCTTraining.simulation.patient import Lesion, Patient
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,37 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
     structures = {**patient.masks, "lesion": patient.lesion}
     write_ct(folder, name, patient.hu, {name: structures[name] for name in STRUCTURES})
     write_radiograph(folder, name, _radiograph(patient.hu, geometry, request.domain, who.seed))
+    _write_lesions(folder, name, patient)
     write_bytes_atomically(done, json.dumps(asdict(case)).encode())
     return case
+
+
+def read_lesions(folder: Path, name: str) -> tuple[np.ndarray, tuple[Lesion, ...]]:
+    """The lesions of a simulated case, and which voxels are whose (see :attr:`Patient.lesion_numbers`).
+
+    Raises:
+        UnsuitableInput: the case is not of a simulated cohort, or its file is damaged.
+    """
+    path = folder / f"{name}-lesions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = zip(stored["kinds"], stored["sizes_mm"], stored["centres"], strict=True)
+            lesions = tuple(Lesion(str(k), float(mm), (float(d), float(h), float(w))) for k, mm, (d, h, w) in facts)
+            return stored["numbers"], lesions
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise UnsuitableInput(f"{path} is missing or damaged; simulate the cohort again.") from error
+
+
+def _write_lesions(folder: Path, name: str, patient: Patient) -> None:
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        numbers=patient.lesion_numbers,
+        kinds=np.array([lesion.kind for lesion in patient.lesions], dtype=np.str_),
+        sizes_mm=np.array([lesion.size_mm for lesion in patient.lesions], dtype=float),
+        centres=np.array([lesion.centre for lesion in patient.lesions], dtype=float).reshape(-1, 3),
+    )
+    write_bytes_atomically(folder / f"{name}-lesions.npz", file.getvalue())
 
 
 def _radiograph(hu: np.ndarray, geometry: Geometry, domain: str, seed: int) -> np.ndarray:
