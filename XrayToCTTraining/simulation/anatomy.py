@@ -36,7 +36,7 @@ _MEDIASTINUM_HALF_WIDTH = (20, 23, 24, 22, 19, 17, 12, 12)
 
 # The middle line of the left upper arm with its shoulder muscles, as (y, z, x) of both ends; radius without fat.
 ARM_UP = ((-4, -122, 130), (-18, -270, 152))
-ARM_DOWN = ((2, -112, 140), (12, 80, 236))
+ARM_DOWN = ((2, -97, 140), (12, 90, 234))
 _ARM_MM = 40
 
 # How much fuller than an ellipse the corners of a section are, 0 to 1.

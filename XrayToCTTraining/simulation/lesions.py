@@ -236,16 +236,20 @@ def _miliary(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: flo
 
 
 def hilum(site: Site) -> np.ndarray:
-    """Voxel (D, H, W) at the root of a lung: where the medial side recedes, somewhat behind and above its middle."""
+    """Voxel (D, H, W) on the medial side of a lung at its root.
+
+    The root lies a little behind and above the middle, where the medial side recedes by a third of the lung's width;
+    a large heart, which pushes it farther, is stepped around.
+    """
     from_medial = site.local[:, :, ::-1] if site.medial == 1 else site.local
     d, h, w = from_medial.shape
-    # Smoothed, so that a single large vessel does not pass for the notch.
-    receding = ndimage.uniform_filter(np.where(from_medial.any(2), from_medial.argmax(2), 0).astype(np.float32), 3)
-    band = receding[int(0.46 * d) : int(0.62 * d) + 1, int(0.34 * h) : int(0.46 * h) + 1]
-    at_d, at_h = np.unravel_index(int(np.argmax(band)), band.shape)
-    inward = int(band[at_d, at_h])
+    # Smoothed, so that a single large vessel does not pass for the root.
+    receding = ndimage.uniform_filter(np.where(from_medial.any(2), from_medial.argmax(2), w).astype(np.float32), 3)
+    off = 2 * np.abs(receding / w - 0.33) + np.abs(np.arange(d)[:, None] / d - 0.55) + np.abs(np.arange(h) / h - 0.4)
+    at_d, at_h = np.unravel_index(int(np.argmin(off)), off.shape)
+    inward = int(receding[at_d, at_h])
     at_w = w - 1 - inward if site.medial == 1 else inward
-    return np.array([at_d + int(0.46 * d), at_h + int(0.34 * h), at_w]) + [s.start for s in site.box]
+    return np.array([at_d, at_h, at_w]) + [s.start for s in site.box]
 
 
 def _hilar_nodes(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: float) -> Change:
@@ -262,12 +266,12 @@ def _hilar_nodes(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm:
 
 
 def _effusion(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: float) -> Change:
-    """Fluid at the base with a meniscus that climbs at the outer wall and behind."""
+    """Fluid at the base, level but for a meniscus that climbs at the outer wall and behind."""
     local = site.local
     d, h, w = local.shape
     behind = np.linspace(-1, 1, d, dtype=np.float32)[:, None, None]
     outward = -site.medial * np.linspace(-1, 1, w, dtype=np.float32)[None, None, :]
-    rise = np.clip(outward, 0, 1) ** 3 * rng.uniform(10, 35) + behind * rng.uniform(5, 45)
+    rise = np.clip(outward, 0, 1) ** 3 * rng.uniform(10, 35) + np.clip(behind, 0, 1) ** 3 * rng.uniform(5, 40)
     level = h * voxel_mm * rng.uniform(0.55, 0.9)
     depth = (np.arange(h, dtype=np.float32) * voxel_mm)[None, :, None]
     return Change(site.box, np.full(local.shape, rng.uniform(0, 25), np.float32), _soft(level - rise - depth, voxel_mm))

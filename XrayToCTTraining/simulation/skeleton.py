@@ -61,7 +61,7 @@ def sweep(
 def paint_skeleton(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng: np.random.Generator) -> Volume:
     """Paint all bones into ``hu`` in place; returns the fraction of each voxel that is bone, float32 (D, H, W)."""
     up = habitus.are_arms_up
-    rods = [*_ribs(), *_sternum(), *_clavicles(up), *_scapulae(up), *_humeri(up)]
+    rods = [*rib_rods(), *_sternum(), *_clavicles(up), *_scapulae(up), *_humeri(up)]
     parts = [sweep(*rod) for rod in rods]
     points, each, shell = (np.concatenate([p[i] for p in parts]) for i in range(3))
     cartilage = [sweep(*rod) for rod in _cartilages()]
@@ -83,8 +83,8 @@ def _mirrored(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre, centre * np.array([1, 1, -1])
 
 
-def _rib_line(number: int, start: float, end: float) -> np.ndarray:
-    """Centre line (y, z, x) of the left rib ``number`` (0 to 11) between two shares of its length."""
+def rib_line(number: int, start: float = 0.0, end: float = 1.0) -> np.ndarray:
+    """Centre line (60, 3), as (y, z, x), of the left rib ``number`` (0 to 11) between two shares of its length."""
     t = np.linspace(start, end, 60)
     angle = np.deg2rad(118 + (_RIB_END[number] - 118) * t)
     z = _VERTEBRA_Z[number] - 6 + _RIB_DROP[number] * t**1.25
@@ -95,10 +95,11 @@ def _rib_line(number: int, start: float, end: float) -> np.ndarray:
     return np.stack([y, z, x], axis=1) * (1 - neck) + joint * neck
 
 
-def _ribs() -> list[tuple]:
+def rib_rods() -> list[tuple]:
+    """What :func:`sweep` takes for each of the 24 ribs: left and right of the first, of the second, and so on."""
     rods: list[tuple] = []
     for number in range(12):
-        line = _rib_line(number, 0, 1)
+        line = rib_line(number, 0, 1)
         taper = np.interp(np.linspace(0, 1, 60), (0, 0.15, 0.8, 1), (0.75, 1, 1, 0.85))
         size = 0.8 if number in (0, 10, 11) else 1.0
         rods += [(side, 3.6 * size * taper, 6.6 * size * taper, 1.5) for side in _mirrored(line)]
@@ -123,7 +124,7 @@ def _cartilages() -> list[tuple]:
     rods: list[tuple] = []
     attach = np.linspace(-82, 42, 7)
     for number in range(10):
-        front = _rib_line(number, 0.9, 1)[-1]
+        front = rib_line(number, 0.9, 1)[-1]
         z = float(attach[min(number, 6)]) + (8 * (number - 6) if number > 6 else 0)
         inner = np.array([float(_sternum_y(np.array([z]))[0]) + 2, z, 14 + max(0, number - 6) * 12.0])
         t = np.linspace(0, 1, 12)[:, None]
@@ -137,7 +138,7 @@ def _cartilages() -> list[tuple]:
 def _clavicles(are_arms_up: bool) -> list[tuple]:
     t = np.linspace(0, 1, 40)
     y = np.interp(t, (0, 0.35, 0.7, 1), (-50, -52, -32, -14))
-    rise = 32 if are_arms_up else 18
+    rise = 32 if are_arms_up else 15
     line = np.stack([y, -95 - rise * t**1.2 - 5 * np.sin(np.pi * t), 17 + 110 * t], axis=1)
     thick = np.interp(t, (0, 0.15, 0.5, 1), (8.5, 6.5, 5.5, 6.5))
     return [(side, thick, thick, 2.0) for side in _mirrored(line)]
@@ -157,7 +158,7 @@ def _scapulae(are_arms_up: bool) -> list[tuple]:
         y, x = cage_wall(np.full(14, z), medial + (lateral - medial) * t, 17.0)
         thick = np.interp(t, (0, 0.1, 0.75, 1), (2.2, 1.2, 1.2, 4.5))
         rods += [(side, thick, np.full(14, 1.5), 0.9) for side in _mirrored(np.stack([y, np.full(14, z), x], axis=1))]
-    tip = np.array([-6.0, -132.0 if are_arms_up else -128.0, 134.0])
+    tip = np.array([-6.0, -132.0 if are_arms_up else -121.0, 134.0])
     y, x = cage_wall(np.linspace(-78, -112, 16), np.deg2rad(np.linspace(82, 14, 16)), 24.0)
     ridge = np.stack([y, np.linspace(-78, -112, 16), x], axis=1)
     ridge = np.concatenate([ridge, ridge[-1] + np.linspace(0.2, 1, 5)[:, None] * (tip - ridge[-1])])

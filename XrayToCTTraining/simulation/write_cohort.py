@@ -109,6 +109,11 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
     return case
 
 
+def has_lesions(folder: Path, name: str) -> bool:
+    """Whether :func:`read_lesions` finds something to read."""
+    return (folder / f"{name}-lesions.npz").is_file()
+
+
 def read_lesions(folder: Path, name: str) -> tuple[np.ndarray, tuple[Lesion, ...]]:
     """The lesions of a simulated case, and which voxels are whose (see :attr:`Patient.lesion_numbers`).
 
