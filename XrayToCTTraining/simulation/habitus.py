@@ -79,7 +79,7 @@ def random_habitus(rng: np.random.Generator) -> Habitus:
         kyphosis_mm=float(abs(rng.normal(0, 3)) + 14 * ageing),
         are_arms_up=bool(rng.random() < 0.5),
         lung_hu=float(-912 + 70 * (1 - inspiration) + rng.uniform(-10, 50)),
-        bone_scale=float(rng.uniform(0.9, 1.3) * (1 - (0.42 if female else 0.3) * ageing)),
+        bone_scale=float(rng.uniform(0.85, 1.2) * (1 - (0.42 if female else 0.3) * ageing)),
         cartilage_hu=float(95 + 260 * ageing * rng.random()),
         blood_hu=float(rng.uniform(38, 52)),
         noise_hu=float(rng.uniform(8, 28)),

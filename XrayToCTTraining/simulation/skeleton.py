@@ -12,7 +12,7 @@ from XrayToCTTraining.simulation.anatomy import ARM_DOWN, ARM_UP, Chest, cage_wa
 from XrayToCTTraining.simulation.habitus import Habitus
 from XrayToCTTraining.simulation.space import Frame, Volume, fill, paint
 
-CORTICAL_HU, CANCELLOUS_HU, DISC_HU = 1050.0, 260.0, 75.0
+CORTICAL_HU, CANCELLOUS_HU, DISC_HU = 950.0, 260.0, 75.0
 
 # z of the middle of T1 to T12, then L1 to L3.
 _VERTEBRA_Z = np.array(
@@ -102,7 +102,7 @@ def rib_rods() -> list[tuple]:
         line = rib_line(number, 0, 1)
         taper = np.interp(np.linspace(0, 1, 60), (0, 0.15, 0.8, 1), (0.75, 1, 1, 0.85))
         size = 0.8 if number in (0, 10, 11) else 1.0
-        rods += [(side, 3.6 * size * taper, 6.6 * size * taper, 1.5) for side in _mirrored(line)]
+        rods += [(side, 3.4 * size * taper, 6.2 * size * taper, 1.1) for side in _mirrored(line)]
     return rods
 
 
@@ -141,7 +141,7 @@ def _clavicles(are_arms_up: bool) -> list[tuple]:
     rise = 32 if are_arms_up else 15
     line = np.stack([y, -95 - rise * t**1.2 - 5 * np.sin(np.pi * t), 17 + 110 * t], axis=1)
     thick = np.interp(t, (0, 0.15, 0.5, 1), (8.5, 6.5, 5.5, 6.5))
-    return [(side, thick, thick, 2.0) for side in _mirrored(line)]
+    return [(side, thick, thick, 1.7) for side in _mirrored(line)]
 
 
 def _scapulae(are_arms_up: bool) -> list[tuple]:
