@@ -102,7 +102,7 @@ def rib_rods() -> list[tuple]:
         line = rib_line(number, 0, 1)
         taper = np.interp(np.linspace(0, 1, 60), (0, 0.15, 0.8, 1), (0.75, 1, 1, 0.85))
         size = 0.8 if number in (0, 10, 11) else 1.0
-        rods += [(side, 3.4 * size * taper, 6.2 * size * taper, 1.1) for side in _mirrored(line)]
+        rods += [(side, 3.4 * size * taper, 6.2 * size * taper, 1.4) for side in _mirrored(line)]
     return rods
 
 
@@ -141,7 +141,7 @@ def _clavicles(are_arms_up: bool) -> list[tuple]:
     rise = 32 if are_arms_up else 15
     line = np.stack([y, -95 - rise * t**1.2 - 5 * np.sin(np.pi * t), 17 + 110 * t], axis=1)
     thick = np.interp(t, (0, 0.15, 0.5, 1), (8.5, 6.5, 5.5, 6.5))
-    return [(side, thick, thick, 1.7) for side in _mirrored(line)]
+    return [(side, thick, thick, 2.0) for side in _mirrored(line)]
 
 
 def _scapulae(are_arms_up: bool) -> list[tuple]:
