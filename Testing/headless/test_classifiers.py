@@ -16,6 +16,7 @@ from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
 from XrayToCTTraining.classification import class_loss, findings_loss, findings_of
 from XrayToCTTraining.data.cohort import Case
 from XrayToCTTraining.image_pool import ImagePool
+from XrayToCTTraining.simulation.lesions import KINDS
 from XrayToCTTraining.timm_checkpoint import load_timm
 
 SMALL = XrayClassifierConfig(size=32, patch=8, width=12, depth=2, heads=3)
@@ -170,6 +171,14 @@ def test_findings_of_the_simulation_come_under_the_readers_names():
     assert known == 1
     assert findings_of(case(""))[1] == 1
     assert findings_of(case("unknown"))[1] == 0
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kinds in KINDS.values() for kind in kinds}))
+def test_every_lesion_that_the_simulation_plants_has_one_output_of_the_findings_head(kind):
+    present, known = findings_of(Case("a", "procedural", "a", "training", "tb", kind))
+    own = {"cavity", "apical_cap", "miliary", "infiltrate", "effusion"}
+    assert present.tolist() == [float(name == (kind if kind in own else "other")) for name in FINDINGS]
+    assert known == 1
 
 
 def test_cutmix_mixes_targets_by_the_share_of_the_area():

@@ -1,9 +1,11 @@
 """Simulated chests: anatomy in its place, lesions in the lungs, and a class that the source does not give away."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +19,13 @@ from XrayToCTLib.orientation import network_to_lps
 from XrayToCTTraining.simulation.anatomy import cage_wall
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas, warp_atlas
 from XrayToCTTraining.simulation.cohort import assign, cohort, make_patient
+from XrayToCTTraining.simulation.habitus import random_frame, random_habitus
 from XrayToCTTraining.simulation.lesions import KINDS, plant, split_lungs
-from XrayToCTTraining.simulation.patient import LABELS, Label, Patient
+from XrayToCTTraining.simulation.patient import LABELS, Label, Lesion, Patient
 from XrayToCTTraining.simulation.phantom import simulate_chest
+from XrayToCTTraining.simulation.skeleton import rib_line, rib_rods
 from XrayToCTTraining.simulation.space import Frame, deposit, fill, upsample
+from XrayToCTTraining.simulation.vessels import HILA
 
 SEEDS = (0, 1, 2, 3)
 SIZE = 64
@@ -30,6 +35,12 @@ SIDE_MM = 320.0
 @lru_cache(maxsize=32)
 def chest(seed: int, label: Label = "healthy", size: int = SIZE) -> Patient:
     return simulate_chest(seed, size, SIDE_MM, label)
+
+
+def variant(seed: int, size: int = SIZE, **changes: Any) -> Patient:
+    """A healthy chest with another habitus, all else (size, posture, texture) equal."""
+    habitus = random_habitus(np.random.default_rng([seed, 1]))
+    return simulate_chest(seed, size, SIDE_MM, habitus=replace(habitus, **changes))
 
 
 def centroid(mask: np.ndarray) -> tuple[float, ...]:
@@ -85,7 +96,8 @@ def test_the_heart_lies_left_of_the_middle_and_ahead_of_the_spine(seed: int) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_right_lung_is_at_low_w_and_its_diaphragm_the_higher(seed: int) -> None:
-    right, left = (s.mask for s in split_lungs(chest(seed).masks["lungs"], SIDE_MM / SIZE))
+    patient = variant(seed, left_drop=14, scoliosis_mm=0, heart_scale=1)
+    right, left = (s.mask for s in split_lungs(patient.masks["lungs"], SIDE_MM / SIZE))
     assert centroid(right)[2] < centroid(left)[2]
     # Depth of the lung bases beneath the middle of each lung: the liver pushes the right one up.
     bases = []
@@ -182,6 +194,92 @@ def test_the_cage_wall_meets_itself_at_the_level_set_that_the_lungs_use() -> Non
     assert (float(y[0]), float(x[0])) == (pytest.approx(95, abs=0.6), pytest.approx(56, abs=0.6))
 
 
+def test_there_are_twelve_curved_ribs_a_side_each_below_the_one_before() -> None:
+    lines = [rib_line(number) for number in range(12)]
+    assert len(list(rib_rods())) == 24
+    for number, (upper, lower) in enumerate(pairwise(lines)):
+        # The last ribs end early, in the flank: they are compared only where both exist.
+        shared = slice(None) if number < 8 else slice(0, 20)
+        assert np.all(lower[shared, 1] > upper[shared, 1])
+    for line in lines[:10]:
+        # From the spine back and out, round the flank, forward and down: longer than its chord by a good part.
+        length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
+        assert length > 1.15 * np.linalg.norm(line[-1] - line[0])
+        assert line[-1, 1] > line[0, 1] + 20
+        assert line[:, 2].max() > line[0, 2] + 25
+
+
+def test_all_ribs_are_found_in_the_volume_by_counting_along_the_back_of_the_lungs() -> None:
+    patient = variant(1, size=128, bone_scale=1.2, scoliosis_mm=0, are_arms_up=False)
+    lungs, mm = patient.masks["lungs"], SIDE_MM / 128
+    for site in split_lungs(lungs, mm):
+        # A shell of 4 to 10 mm around the lung, cut half-way between its back and its side: ribs 3 to 10 at least.
+        away = ndimage.distance_transform_edt(~site.mask) * mm
+        d, _, w = (round(c) for c in centroid(site.mask))
+        behind = patient.masks["bone"][d:, :, w] & (away[d:, :, w] < 14)
+        ribs = ndimage.label(behind.any(0))[1]
+        assert 8 <= ribs <= 12
+
+
+def test_a_large_heart_raises_the_cardiothoracic_ratio_above_one_half() -> None:
+    def ratio(patient: Patient) -> float:
+        width = [np.ptp(np.flatnonzero(patient.masks[name].any((0, 1)))) for name in ("heart", "lungs")]
+        return float(width[0] / width[1])
+
+    for seed in SEEDS:
+        assert ratio(variant(seed, heart_scale=1.0)) < 0.5 < ratio(variant(seed, heart_scale=1.4))
+    large = [random_habitus(np.random.default_rng([seed, 1])).heart_scale > 1.25 for seed in range(400)]
+    assert 0.08 < np.mean(large) < 0.22
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_scoliosis_bends_the_spine_to_its_side_and_kyphosis_backwards(side: int) -> None:
+    def spine(patient: Patient) -> np.ndarray:
+        """Mean (D, W) in mm of the bone of the middle, row by row from the neck to the lowest ribs."""
+        middle = round(centroid(patient.masks["body"])[2])
+        bone = patient.masks["bone"][SIZE // 2 :, 4:-8, middle - 10 : middle + 11]
+        rows = (bone[:, row] for row in range(bone.shape[1]))
+        discs = (np.nan, np.nan)
+        return np.array([centroid(row) if row.any() else discs for row in rows]) * SIDE_MM / SIZE
+
+    straight = spine(variant(1, scoliosis_mm=0, kyphosis_mm=0))
+    bent = spine(variant(1, scoliosis_mm=side * 25, scoliosis_z=0, kyphosis_mm=0)) - straight
+    hunched = spine(variant(1, scoliosis_mm=0, kyphosis_mm=20)) - straight
+    crest = slice(22, 30)
+    neck = slice(0, 8)
+    assert side * np.nanmedian(bent[crest, 1]) > 8
+    assert side * np.nanmedian(bent[neck, 1]) < side * np.nanmedian(bent[crest, 1]) - 8
+    assert np.nanmedian(hunched[crest, 0]) > 6 + np.nanmedian(hunched[neck, 0])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_arms_that_are_up_stand_beside_the_neck_and_arms_that_are_down_widen_the_shoulders(seed: int) -> None:
+    up, down = (variant(seed, are_arms_up=value).masks["body"] for value in (True, False))
+    breadth = [[body[:, row].any(0).sum() for row in (0, 24)] for body in (up, down)]
+    assert breadth[0][0] > 1.2 * breadth[1][0]
+    assert breadth[0][1] < breadth[1][1]
+
+
+def test_a_raised_diaphragm_takes_its_lung_s_volume_and_not_the_other_s() -> None:
+    right, left = range(2)
+    usual, raised = (
+        [s.mask.sum() for s in split_lungs(variant(3, left_drop=drop).masks["lungs"], SIDE_MM / SIZE)]
+        for drop in (10, -30)
+    )
+    assert raised[left] < 0.85 * usual[left]
+    assert raised[right] == pytest.approx(usual[right], rel=0.03)
+
+
+def test_old_bones_are_thinner_and_old_aortas_wider_in_the_mean() -> None:
+    people = [random_habitus(np.random.default_rng([seed, 1])) for seed in range(300)]
+    old, young = ([p for p in people if (p.age > 70) is is_old and not 50 < p.age <= 70] for is_old in (True, False))
+    for name, sign in (("bone_scale", -1), ("aorta_mm", 1), ("unfolding", 1), ("kyphosis_mm", 1), ("cartilage_hu", 1)):
+        means = [np.mean([getattr(p, name) for p in group]) for group in (old, young)]
+        assert sign * (means[0] - means[1]) > 0
+    assert min(p.fat_mm for p in people) < 4
+    assert max(p.fat_mm for p in people) > 28
+
+
 # --- rendering -----------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +322,16 @@ def test_points_land_where_the_grid_says_they_are() -> None:
     assert np.abs(frame.voxels(points) - index).max() * frame.voxel_mm < 1.0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_points_of_a_bent_patient_land_where_the_grid_says_they_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = random_frame(rng, 40, SIDE_MM, replace(random_habitus(rng), scoliosis_mm=30, kyphosis_mm=20))
+    grid = frame.grid()
+    index = np.array(list(product((8, 20, 31), repeat=3)))
+    points = np.stack([g[tuple(index.T)] for g in grid], axis=1)
+    assert np.abs(frame.voxels(points) - index).max() * frame.voxel_mm < 2.0
+
+
 # --- lesions -------------------------------------------------------------------------------------------------------
 
 
@@ -248,13 +356,13 @@ def test_healthy_patients_have_no_lesion() -> None:
 @pytest.mark.parametrize("label", ["sick", "tb"])
 def test_planting_changes_only_the_lungs_and_their_rim(label: Label) -> None:
     patient = chest(2)
-    hu, lesion, _ = plant(patient.hu, patient.masks["lungs"], label, np.random.default_rng(9), SIDE_MM / SIZE)
+    hu, numbers, _ = plant(patient.hu, patient.masks["lungs"], label, np.random.default_rng(9), SIDE_MM / SIZE)
     changed = hu != patient.hu
     assert changed.any()
     assert not (changed & ~ndimage.binary_dilation(patient.masks["lungs"])).any()
     outside = changed & ~patient.masks["lungs"]
     assert np.all(hu[outside] >= patient.hu[outside])
-    assert np.abs(hu - patient.hu)[lesion].mean() > 20
+    assert np.abs(hu - patient.hu)[numbers > 0].mean() > 20
 
 
 def test_planting_does_not_change_its_input() -> None:
@@ -276,10 +384,77 @@ def test_every_kind_of_lesion_occurs_and_cavities_are_hollow_and_high() -> None:
     assert np.mean(heights) < centroid(healthy.masks["lungs"])[1]
 
 
+def planted(kind: str, seed: int, source: Patient) -> tuple[np.ndarray, np.ndarray, tuple[Lesion, ...]]:
+    label = next(label for label in LABELS if kind in KINDS[label])
+    mm = SIDE_MM / source.hu.shape[0]
+    return plant(source.hu, source.masks["lungs"], label, np.random.default_rng(seed), mm, [kind])
+
+
+@pytest.mark.parametrize("source", ["procedural", "atlas"])
+@pytest.mark.parametrize("kind", sorted({kind for kinds in KINDS.values() for kind in kinds}))
+def test_every_kind_of_lesion_lies_where_it_should_and_is_recorded(kind: str, source: str, atlas: Atlas) -> None:
+    patient = chest(1) if source == "procedural" else warp_atlas(atlas, 1, SIZE, SIDE_MM)
+    lungs = patient.masks["lungs"]
+    top, bottom = np.flatnonzero(lungs.any((0, 2)))[[0, -1]]
+    for seed in range(4):
+        hu, numbers, lesions = planted(kind, seed, patient)
+        assert {lesion.kind for lesion in lesions} == {kind}
+        assert numbers.max() == len(lesions)
+        assert not (numbers[~lungs] > 0).any()
+        for number, lesion in enumerate(lesions, 1):
+            voxels = numbers == number
+            assert voxels.any()
+            assert np.abs(hu - patient.hu)[voxels].mean() > 30
+            assert np.abs(np.subtract(lesion.centre, centroid(voxels))).max() < 1e-3
+            height = (centroid(voxels)[1] - top) / (bottom - top)
+            low, high = {
+                "apical_cap": (0, 0.25),
+                "cavity": (0, 0.6),
+                "infiltrate": (0, 0.5),
+                "hilar_nodes": (0.25, 0.6),
+                "effusion": (0.5, 1),
+            }.get(kind, (0, 1))
+            assert low <= height <= high
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hilar_nodes_lie_at_the_roots_of_the_lungs_even_beside_a_large_heart(seed: int) -> None:
+    for scale in (1.0, 1.45):
+        patient = variant(seed, heart_scale=scale)
+        rng = np.random.default_rng([seed, 1])
+        frame = random_frame(rng, SIZE, SIDE_MM, replace(random_habitus(rng), heart_scale=scale))
+        roots = frame.voxels(np.array(HILA, dtype=np.float32))
+        for lesion in planted("hilar_nodes", seed, patient)[2]:
+            apart = np.linalg.norm(roots - np.array(lesion.centre), axis=1) * SIDE_MM / SIZE
+            assert apart.min() < 42
+            assert 10 < lesion.size_mm < 32
+
+
+def test_fluid_in_a_cavity_is_level_and_lies_below_the_air() -> None:
+    patient, levels = chest(1, size=96), 0
+    for seed in range(12):
+        hu, numbers, _ = planted("cavity", seed, patient)
+        d, _, w = (round(c) for c in centroid(numbers > 0))
+        columns = hu[d - 1 : d + 2, :, w - 1 : w + 2].transpose(0, 2, 1).reshape(9, -1)
+        inside = (numbers[d, :, w] > 0).nonzero()[0]
+        is_air = columns[:, inside[0] : inside[-1] + 1] < -700
+        if not is_air.any(1).all():
+            continue
+        lowest = np.array([np.flatnonzero(column)[-1] for column in is_air])
+        below = len(is_air[0]) - 1 - lowest
+        if below.min() * SIDE_MM / 96 < 14:  # no more than the wall is below: a dry cavity
+            continue
+        levels += 1
+        assert np.ptp(lowest) <= 1
+        fluid = columns[:, inside[0] + lowest.max() + 2 : inside[-1] - 1]
+        assert np.median(np.abs(fluid - 10)) < 60
+    assert levels >= 3
+
+
 def test_lungs_that_are_missing_or_tiny_get_no_lesions() -> None:
     hu = np.full((16, 16, 16), -1000, dtype=np.float32)
-    _, lesion, lesions = plant(hu, np.zeros(hu.shape, dtype=bool), "tb", np.random.default_rng(0), 5.0)
-    assert not lesion.any()
+    _, numbers, lesions = plant(hu, np.zeros(hu.shape, dtype=bool), "tb", np.random.default_rng(0), 5.0)
+    assert not numbers.any()
     assert lesions == ()
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from XrayToCTLib.classifier import CLASSES
+from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
+from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.charts import confusion_picture, line_chart
 from XrayToCTTraining.classification import (
     is_usable,
@@ -23,6 +25,7 @@ from XrayToCTTraining.classification import (
     truths_of,
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
+from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -38,12 +41,19 @@ from XrayToCTTraining.evaluation import (
 from XrayToCTTraining.statistics import mcnemar, spread
 from XrayToCTTraining.strategies import predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
+from XrayToCTTraining.tissue_histograms import (
+    cohort_histograms,
+    histogram_picture,
+    histogram_rows,
+    tissue_histograms,
+)
 
 EXAMPLES = """examples:
   %(prog)s reconstruction --cohort runs/lidc --run runs/paper --out results/reconstruction
   %(prog)s reprojection --cohort runs/tbx11k --run runs/paper --out results/reprojection
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
+  %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 METRICS = "metrics.json"
@@ -52,6 +62,11 @@ PROTOCOLS = """
 `psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
 has the data's own range as its peak: never compare one with the other. Cells: mean ± standard deviation over cases
 [95 % bootstrap interval of the mean].
+"""
+TISSUES = """
+One rule for both: lung below -400 HU and bone above 250 HU inside the body, fat -150 to -30 HU and soft tissue -30 to
+130 HU in between, without borders and known lesions. Blood with contrast medium passes for bone. Overlap: common area
+of both histograms, 0 to 1.
 """
 
 
@@ -88,6 +103,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--split", choices=SPLITS, default="test")
     own.add_argument("--out", type=Path, required=True, help="folder of the tables and charts")
 
+    own = task("cohort", "what a cohort with CTs looks like, and its Hounsfield units by tissue")
+    own.add_argument("--cohort", type=Path, required=True)
+    own.add_argument("--reference", type=Path, help="a real CT whose Hounsfield units are shown beside")
+    own.add_argument("--count", type=_positive, default=12, help="how many cases, taking the classes in turn")
+    own.add_argument("--out", type=Path, required=True, help="folder of the pictures and the table")
+
     own = task("curves", "a chart of a training's losses or figures")
     own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
     own.add_argument("--figures", default="reconstruction", help="names in log.jsonl, separated by commas")
@@ -100,6 +121,7 @@ def run(options: argparse.Namespace) -> None:
         "reconstruction": _reconstruction,
         "reprojection": _reprojection,
         "classification": _classification,
+        "cohort": _cohort,
         "curves": _curves,
     }[options.what](options)
 
@@ -227,6 +249,33 @@ def _tests(results: dict[str, list[tuple[ClassificationScores, np.ndarray, np.nd
             right = [np.concatenate([p.argmax(1) == t for _, p, t in side]) for side in zip(*pairs, strict=True)]
             lines.append(f"- {one} against {other}: McNemar's exact test, p = {mcnemar(*right):.3g}")
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _cohort(options: argparse.Namespace) -> None:
+    cohort, out = open_cohort(options.cohort), options.out
+    cases = varied_cases(cohort.cases, options.count)
+    if not cases:
+        raise UnsuitableInput(f"{cohort.folder} has no case with a CT; simulate or prepare some.")
+    reference = None
+    if options.reference is not None:
+        size = cohort.hu(cases[0]).shape[0]
+        reference = tissue_histograms(network_from_ct(read_ct(options.reference), size, cases[0].side_mm))
+    ours = cohort_histograms(cohort, cases)
+    rows = histogram_rows(ours, reference)
+    out.mkdir(parents=True, exist_ok=True)
+    write_png(out / "patients.png", contact_sheet(cohort, cases))
+    write_png(out / "hounsfield.png", histogram_picture(ours, reference), False)
+    write_csv(out / "hounsfield.csv", rows)
+    beside = "" if options.reference is None else f" beside {options.reference.name}"
+    text = f"# {len(cases)} cases of {cohort.folder.name}{beside}\n\n{markdown_table(rows)}{TISSUES}"
+    (out / "summary.md").write_text(text)
+    print(text)
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
 
 
 def _curves(options: argparse.Namespace) -> None:

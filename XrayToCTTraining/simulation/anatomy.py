@@ -1,7 +1,7 @@
-"""The walls of the chest: habitus, body surface, rib cage, diaphragm, mediastinum and heart as level sets.
+"""The walls of the chest: body surface, rib cage, diaphragm, mediastinum and heart as level sets.
 
 Lengths are millimetres of canonical space (see ``space``): y posterior, z inferior, x left. Numbers are typical adult
-values read from anatomy texts and atlases; ``random_habitus`` varies them between patients.
+values read from anatomy texts and atlases; ``habitus`` varies them between patients.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from XrayToCTTraining.simulation.habitus import Habitus
 from XrayToCTTraining.simulation.space import Frame, Volume, smooth_min
 
 # Profile of the chest along z. CENTRE is where each lung's own axis lies, OUTER the half-width of the cage at its inner
@@ -21,7 +22,7 @@ _INNER = (1, 12, 19, 25, 33, 43, 62, 78, 88, 90, 90, 90, 90)
 _HALF_DEPTH = (2, 11, 19, 29, 42, 57, 73, 83, 90, 94, 95, 92, 88)
 _MIDDLE = (32, 31, 30, 27, 22, 14, 6, 2, 0, 0, 1, 3, 5)
 
-# Profile of the skin without fat. Arms are raised, as for a CT, so the shoulders narrow towards the neck.
+# Profile of the skin without fat and without the arms: it narrows towards the neck.
 _SKIN_Z = (-200, -165, -148, -132, -112, -90, -60, -30, 20, 60, 100, 150, 200)
 _SKIN_HALF_WIDTH = (58, 64, 84, 122, 146, 152, 150, 147, 144, 146, 144, 140, 138)
 _SKIN_HALF_DEPTH = (58, 58, 60, 66, 76, 88, 100, 107, 110, 112, 112, 110, 106)
@@ -33,28 +34,15 @@ _SPINE_Y = (14, 22, 36, 56, 66, 66, 58, 44, 38)
 _MEDIASTINUM_Z = (-200, -128, -100, -75, -45, -10, 30, 200)
 _MEDIASTINUM_HALF_WIDTH = (20, 23, 24, 22, 19, 17, 12, 12)
 
+# The middle line of the left upper arm with its shoulder muscles, as (y, z, x) of both ends; radius without fat.
+ARM_UP = ((-4, -122, 130), (-18, -270, 152))
+ARM_DOWN = ((2, -97, 140), (12, 90, 234))
+_ARM_MM = 40
+
 # How much fuller than an ellipse the corners of a section are, 0 to 1.
 _FULLNESS = 0.3
 
 _LUT_START, _LUT_PER_MM = -260, 4
-
-
-@dataclass(frozen=True)
-class Habitus:
-    """What differs between patients: lengths in mm, densities in HU; ``right_dome`` is the diaphragm's highest z."""
-
-    female: bool
-    fat_mm: float
-    breast_mm: float
-    right_dome: float
-    left_drop: float
-    heart_scale: float
-    heart_turn: float
-    aorta_mm: float
-    lung_hu: float
-    bone_scale: float
-    blood_hu: float
-    noise_hu: float
 
 
 @dataclass(frozen=True)
@@ -69,38 +57,6 @@ class Chest:
     diaphragm: Volume  # negative above it, where the lungs are
     mediastinum: Volume
     heart: Volume
-
-
-def random_habitus(rng: np.random.Generator) -> Habitus:
-    """A random adult in random inspiration."""
-    return Habitus(
-        female=bool(rng.random() < 0.5),
-        fat_mm=float(np.clip(rng.lognormal(2.3, 0.45), 4, 28)),
-        breast_mm=float(rng.uniform(8, 32)),
-        right_dome=float(rng.uniform(30, 66)),
-        left_drop=float(rng.uniform(6, 18)),
-        heart_scale=float(np.clip(rng.normal(1.0, 0.09), 0.8, 1.25)),
-        heart_turn=float(rng.normal(0, 0.15)),
-        aorta_mm=float(rng.uniform(11, 16)),
-        lung_hu=float(rng.uniform(-895, -780)),
-        bone_scale=float(rng.uniform(0.85, 1.3)),
-        blood_hu=float(rng.uniform(38, 52)),
-        noise_hu=float(rng.uniform(8, 28)),
-    )
-
-
-def random_frame(rng: np.random.Generator, size: int, side_mm: float) -> Frame:
-    """A random body size, a few degrees of rotation and tilt, and a smooth bend of some millimetres."""
-    scale = np.array([rng.uniform(0.84, 1.1), rng.uniform(0.84, 1.06), rng.uniform(0.84, 1.06)])
-    turns = rng.normal(0, [0.03, 0.04, 0.04])  # about the y (roll), z (yaw) and x (pitch) axes, radians
-    matrix = np.diag(scale)
-    for angle, (a, b) in zip(turns, ((1, 2), (0, 2), (0, 1)), strict=True):
-        turn = np.eye(3)
-        turn[a, a] = turn[b, b] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        matrix = turn @ matrix
-    shift = rng.normal(0, [4, 5, 4]) + np.array([0, -4, 0])
-    return Frame(size, side_mm, matrix, shift, rng.normal(0, 5.0, (3, 5, 5, 5)).astype(np.float32))
 
 
 def profile(z: np.ndarray, at: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
@@ -139,7 +95,8 @@ def build_chest(frame: Frame, habitus: Habitus) -> Chest:
     cage = _rounded(across, y - middle, np.where(across > 0, outer - centre, inner), depth)
     cage = np.maximum(cage, _Z[0] - z)
     diaphragm = (z - _diaphragm_height(y, x, habitus)) * np.float32(0.75)
-    heart = _heart(y, z, x, habitus)
+    # However large, the heart stays inside the ribs.
+    heart = np.maximum(_heart(y, z, x, habitus), cage + 3)
     return Chest(y, z, x, _body(y, z, x, cage, habitus), cage, diaphragm, _mediastinum(y, z, x, heart), heart)
 
 
@@ -166,6 +123,16 @@ def _ellipsoid(
     return (np.sqrt(dy * dy + dz * dz + dx * dx) - 1) * np.float32(np.cbrt(np.prod(radii)))
 
 
+def _capsule(
+    y: Volume, z: Volume, x: Volume, start: tuple[int, ...], end: tuple[int, ...], radius: np.float32
+) -> Volume:
+    """Signed distance to a rod with round ends, given by its ends in (y, z, x) order."""
+    axis = np.subtract(end, start).astype(np.float32)
+    offset = [c - np.float32(s) for c, s in zip((y, z, x), start, strict=True)]
+    share = np.clip(sum(o * a for o, a in zip(offset, axis / (axis @ axis), strict=True)), 0, 1)
+    return np.sqrt(sum((o - share * a) ** 2 for o, a in zip(offset, axis, strict=True))) - radius
+
+
 def _body(y: Volume, z: Volume, x: Volume, cage: Volume, habitus: Habitus) -> Volume:
     fat = np.float32(habitus.fat_mm)
     width, depth, middle = (
@@ -177,6 +144,8 @@ def _body(y: Volume, z: Volume, x: Volume, cage: Volume, habitus: Habitus) -> Vo
             size = habitus.breast_mm
             breast = _ellipsoid(y, z, x, (-88 - fat, 22 + size / 3, side * 68), (size + fat * 0.3, 46 + size / 3, 54))
             skin = smooth_min(skin, breast, 24)
+    arm = _capsule(y, z, np.abs(x), *(ARM_UP if habitus.are_arms_up else ARM_DOWN), _ARM_MM + 0.5 * fat)
+    skin = smooth_min(skin, arm, 24)
     # The wall is never thinner than ribs, intercostal muscles, the fat and the skin.
     return smooth_min(skin, cage - (14 + fat), 12)
 

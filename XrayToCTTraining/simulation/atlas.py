@@ -89,9 +89,9 @@ def warp_atlas(atlas: Atlas, seed: int, size: int = 128, side_mm: float = 320.0,
     lungs = masks["lungs"]
     hu = _retone(hu, lungs, rng)
     noise_hu = float(rng.uniform(2, 18))
-    hu, lesion, lesions = plant(hu, lungs, label, np.random.default_rng([seed, 12]), side_mm / size)
+    hu, numbers, lesions = plant(hu, lungs, label, np.random.default_rng([seed, 12]), side_mm / size)
     hu = add_noise(hu, noise_hu, np.random.default_rng([seed, 13]))
-    return Patient(hu, masks, lesion, label, (side_mm,) * 3, lesions)
+    return Patient(hu, masks, numbers, label, (side_mm,) * 3, lesions)
 
 
 def _read(path: str, voxel_mm: float) -> np.ndarray:

@@ -1,25 +1,26 @@
 """Findings planted in the lungs of any chest CT, simulated or real.
 
-``tb``: cavities with a wall, apical infiltrates, apical caps, miliary nodules, effusions. ``sick`` (not TB): lobar
-consolidation, ground glass, oedema, masses, nodules, effusions. Effusion occurs in both classes on purpose: one sign
-alone does not make the class.
+``tb``: cavities with a wall, apical infiltrates, apical caps, miliary nodules, swollen hilar nodes, effusions. ``sick``
+(not TB): lobar consolidation, ground glass, oedema, masses, nodules, effusions. Effusion occurs in both classes on
+purpose: one sign alone does not make the class. The patient stands, as before an X-ray detector: fluid gathers below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 
 import numpy as np
 from scipy import ndimage
 
 from XrayToCTTraining.simulation.patient import Label, Lesion
-from XrayToCTTraining.simulation.space import deposit, smooth_noise
+from XrayToCTTraining.simulation.space import deposit, smooth_min, smooth_noise
 
 KINDS: dict[Label, tuple[str, ...]] = {
     "healthy": (),
     "sick": ("consolidation", "ground_glass", "oedema", "mass", "nodule", "effusion"),
-    "tb": ("cavity", "infiltrate", "apical_cap", "miliary", "effusion"),
+    "tb": ("cavity", "infiltrate", "apical_cap", "miliary", "hilar_nodes", "effusion"),
 }
 
 
@@ -47,32 +48,41 @@ class Change:
 
 
 def plant(
-    hu: np.ndarray, lungs: np.ndarray, label: Label, rng: np.random.Generator, voxel_mm: float
+    hu: np.ndarray,
+    lungs: np.ndarray,
+    label: Label,
+    rng: np.random.Generator,
+    voxel_mm: float,
+    kinds: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, tuple[Lesion, ...]]:
     """Give a healthy chest the findings of ``label``.
 
-    ``hu``: (D, H, W) Hounsfield units; ``lungs``: boolean (D, H, W); ``voxel_mm``: isotropic spacing. Returns a new
-    float32 volume, the boolean mask of everything diseased (always inside ``lungs``) and the list of lesions.
-    ``healthy``, or lungs of fewer than 1,000 mm3 a side, plants nothing.
+    ``hu``: (D, H, W) Hounsfield units; ``lungs``: boolean (D, H, W); ``voxel_mm``: isotropic spacing; ``kinds``: of
+    ``KINDS[label]``, else random ones. Returns a new float32 volume, uint8 (D, H, W) numbers that tell which voxels
+    belong to which lesion (0: none, n: the n-th; where two overlap, the later), always inside ``lungs``, and the
+    lesions. ``healthy``, or lungs of fewer than 1,000 mm3 a side, plants nothing.
     """
     hu = np.array(hu, dtype=np.float32)
-    total = np.zeros(hu.shape, dtype=bool)
+    numbers = np.zeros(hu.shape, dtype=np.uint8)
     sites = split_lungs(lungs, voxel_mm)
     if label == "healthy" or not sites:
-        return hu, total, ()
+        return hu, numbers, ()
     planted: list[Lesion] = []
-    kinds = _choose(label, rng)
-    for turn, kind in enumerate((*kinds, *KINDS[label])):
+    wanted = _choose(label, rng) if kinds is None else list(kinds)
+    for turn, kind in enumerate((*wanted, *KINDS[label])):
         # A finding may vanish between the voxels of a coarse grid; the class must not vanish with it.
-        if planted and turn >= len(kinds):
+        if planted and turn >= len(wanted):
             break
         sides = list(rng.permutation(len(sites)))
         if kind not in ("oedema", "miliary") and (rng.random() < 0.7 or kind in ("mass", "nodule", "cavity")):
             sides = sides[:1]
         for side in sides:
-            lesion = _apply(hu, total, _MAKERS[kind](hu, sites[side], rng, voxel_mm), kind, sites[side], voxel_mm)
-            planted += [lesion] if lesion else []
-    return hu, total, tuple(planted)
+            change = _MAKERS[kind](hu, sites[side], rng, voxel_mm)
+            diseased = _apply(hu, change, sites[side])
+            if diseased.sum() >= 2:
+                numbers[change.box][diseased] = len(planted) + 1
+                planted.append(_record(kind, change, diseased, voxel_mm))
+    return hu, numbers, tuple(planted)
 
 
 def split_lungs(lungs: np.ndarray, voxel_mm: float) -> list[Site]:
@@ -101,27 +111,29 @@ def _choose(label: Label, rng: np.random.Generator) -> list[str]:
     kinds = KINDS[label]
     weights = {
         "sick": (0.26, 0.17, 0.13, 0.17, 0.12, 0.15),
-        "tb": (0.36, 0.27, 0.12, 0.15, 0.10),
+        "tb": (0.32, 0.24, 0.11, 0.14, 0.10, 0.09),
     }[label]
     count = 1 + int(rng.random() < 0.55) + int(rng.random() < 0.2)
     return [str(k) for k in rng.choice(kinds, size=count, replace=False, p=weights)]
 
 
-def _apply(hu: np.ndarray, total: np.ndarray, change: Change, kind: str, site: Site, voxel_mm: float) -> Lesion | None:
+def _apply(hu: np.ndarray, change: Change, site: Site) -> np.ndarray:
+    """Change ``hu`` in place; returns which voxels of the change's box are diseased, if at least two are."""
     lung = site.mask[change.box]
     diseased = (change.part > 0.5) & lung
-    if diseased.sum() < 2:
-        return None
-    view = hu[change.box]
-    # The lung's outermost voxels are half wall and lie outside its mask: without them a dark rim would stay.
-    rim = ndimage.binary_dilation(lung) & ~lung & (view < -80)
-    change_hu = np.where(rim, np.maximum(change.hu, view), change.hu)
-    view += np.where(lung | rim, change.part, 0) * (change_hu - view)
-    total[change.box] |= diseased
+    if diseased.sum() >= 2:
+        view = hu[change.box]
+        # The lung's outermost voxels are half wall and lie outside its mask: without them a dark rim would stay.
+        rim = ndimage.binary_dilation(lung) & ~lung & (view < -80)
+        change_hu = np.where(rim, np.maximum(change.hu, view), change.hu)
+        view += np.where(lung | rim, change.part, 0) * (change_hu - view)
+    return diseased
+
+
+def _record(kind: str, change: Change, diseased: np.ndarray, voxel_mm: float) -> Lesion:
     size_mm = change.size_mm or float((6 / np.pi * diseased.sum()) ** (1 / 3) * voxel_mm)
-    centre = ndimage.center_of_mass(diseased)
-    start = [s.start for s in change.box]
-    return Lesion(kind, size_mm, (centre[0] + start[0], centre[1] + start[1], centre[2] + start[2]))
+    centre = [float(c) + s.start for c, s in zip(ndimage.center_of_mass(diseased), change.box, strict=True)]
+    return Lesion(kind, size_mm, (centre[0], centre[1], centre[2]))
 
 
 def _heights(site: Site) -> np.ndarray:
@@ -174,9 +186,9 @@ def _cavity(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: floa
     box, outer = _blob(site, centre, radius, rng, voxel_mm, 0.08)
     inner = outer + wall * (1 + 0.3 * smooth_noise(rng, outer.shape, 5))
     wall_hu = rng.uniform(10, 60)
-    # Some cavities hold fluid, which settles behind (the patient of a CT lies supine).
-    level = (np.arange(outer.shape[0]) - outer.shape[0] / 2) * voxel_mm > radius * rng.uniform(0.1, 2)
-    content = np.where(level[:, None, None], 10.0, -960.0)
+    # About half of the cavities hold fluid, whose surface is level.
+    below = (np.arange(box[1].start, box[1].stop) - centre[1]) * voxel_mm > radius * rng.uniform(-0.1, 1.4)
+    content = np.where(below[None, :, None], 10.0, -960.0)
     hollow = _soft(inner, voxel_mm)
     halo = 0.45 * np.clip(1 - outer / rng.uniform(6, 16), 0, 1) * (smooth_noise(rng, outer.shape, 9) > -0.4)
     body = np.maximum(_soft(outer, voxel_mm), halo)
@@ -223,13 +235,43 @@ def _miliary(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: flo
     return Change(site.box, diluted, (part > 0.1).astype(np.float32), size_mm=float(diameter.mean()))
 
 
+def hilum(site: Site) -> np.ndarray:
+    """Voxel (D, H, W) on the medial side of a lung at its root.
+
+    The root lies a little behind and above the middle, where the medial side recedes by a third of the lung's width;
+    a large heart, which pushes it farther, is stepped around.
+    """
+    from_medial = site.local[:, :, ::-1] if site.medial == 1 else site.local
+    d, h, w = from_medial.shape
+    # Smoothed, so that a single large vessel does not pass for the root.
+    receding = ndimage.uniform_filter(np.where(from_medial.any(2), from_medial.argmax(2), w).astype(np.float32), 3)
+    off = 2 * np.abs(receding / w - 0.33) + np.abs(np.arange(d)[:, None] / d - 0.55) + np.abs(np.arange(h) / h - 0.4)
+    at_d, at_h = np.unravel_index(int(np.argmin(off)), off.shape)
+    inward = int(receding[at_d, at_h])
+    at_w = w - 1 - inward if site.medial == 1 else inward
+    return np.array([at_d, at_h, at_w]) + [s.start for s in site.box]
+
+
+def _hilar_nodes(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: float) -> Change:
+    """A clump of swollen lymph nodes that bulges from the root of the lung; its size is that of the largest node."""
+    box, offset = _ball_box(site, hilum(site), 44, voxel_mm)
+    radius = rng.uniform(7, 15, rng.integers(3, 6))
+    lateral = -site.medial * rng.uniform(0, 11, len(radius))
+    middles = np.stack([rng.normal(0, 8, len(radius)), rng.normal(0, 10, len(radius)), lateral], axis=1)
+    middles = np.clip(middles, -16, 16).astype(np.float32)
+    nodes = [np.sqrt(((offset - m.reshape(3, 1, 1, 1)) ** 2).sum(0)) - r for m, r in zip(middles, radius, strict=True)]
+    distance = reduce(partial(smooth_min, radius_mm=5), nodes) + smooth_noise(rng, offset.shape[1:], 9)
+    tissue = np.full(distance.shape, rng.uniform(25, 60), np.float32)
+    return Change(box, np.maximum(tissue, hu[box]), _soft(distance, voxel_mm), size_mm=float(2 * radius.max()))
+
+
 def _effusion(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_mm: float) -> Change:
-    """Fluid at the base with a meniscus that climbs at the outer wall and behind."""
+    """Fluid at the base, level but for a meniscus that climbs at the outer wall and behind."""
     local = site.local
     d, h, w = local.shape
     behind = np.linspace(-1, 1, d, dtype=np.float32)[:, None, None]
     outward = -site.medial * np.linspace(-1, 1, w, dtype=np.float32)[None, None, :]
-    rise = np.clip(outward, 0, 1) ** 3 * rng.uniform(10, 35) + behind * rng.uniform(5, 45)
+    rise = np.clip(outward, 0, 1) ** 3 * rng.uniform(10, 35) + np.clip(behind, 0, 1) ** 3 * rng.uniform(5, 40)
     level = h * voxel_mm * rng.uniform(0.55, 0.9)
     depth = (np.arange(h, dtype=np.float32) * voxel_mm)[None, :, None]
     return Change(site.box, np.full(local.shape, rng.uniform(0, 25), np.float32), _soft(level - rise - depth, voxel_mm))
@@ -244,8 +286,10 @@ def _consolidation(hu: np.ndarray, site: Site, rng: np.random.Generator, voxel_m
     tilt = rng.normal(0, 0.5)
     fissure = (offset[1] + tilt * offset[0]) * rng.choice((-1, 1)) - radius * rng.uniform(0.1, 0.6)
     part = _soft(np.maximum(distance, fissure * 3), radius * 0.3)
-    bronchi = np.abs(smooth_noise(rng, distance.shape, tuple(max(3, int(n * voxel_mm / 14)) for n in distance.shape)))
-    tissue = rng.uniform(0, 45) - 350 * np.clip(1 - bronchi * 7, 0, 1) - 120 * np.clip(bronchi - 1.4, 0, 1)
+    # Where two random fields are both near zero runs a winding tube.
+    nodes = tuple(max(3, int(n * voxel_mm / 15)) for n in distance.shape)
+    bronchi = np.hypot(smooth_noise(rng, distance.shape, nodes), smooth_noise(rng, distance.shape, nodes))
+    tissue = rng.uniform(0, 45) - 600 * np.clip(1 - bronchi * 3, 0, 1) - 60 * np.clip(bronchi - 1.8, 0, 1)
     return Change(box, np.maximum(tissue.astype(np.float32), hu[box]), part)
 
 
@@ -285,6 +329,7 @@ _MAKERS: dict[str, Callable[[np.ndarray, Site, np.random.Generator, float], Chan
     "infiltrate": _infiltrate,
     "apical_cap": _apical_cap,
     "miliary": _miliary,
+    "hilar_nodes": _hilar_nodes,
     "effusion": _effusion,
     "consolidation": _consolidation,
     "ground_glass": _ground_glass,

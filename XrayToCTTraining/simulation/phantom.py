@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from XrayToCTTraining.simulation.anatomy import Chest, Habitus, build_chest, random_frame, random_habitus
+from XrayToCTTraining.simulation.anatomy import Chest, build_chest
+from XrayToCTTraining.simulation.habitus import Habitus, random_frame, random_habitus
 from XrayToCTTraining.simulation.lesions import plant, split_lungs
 from XrayToCTTraining.simulation.patient import AIR_HU, Label, Patient
 from XrayToCTTraining.simulation.skeleton import paint_skeleton
@@ -24,15 +25,18 @@ from XrayToCTTraining.simulation.vessels import (
 FAT_HU, MUSCLE_HU, LIVER_HU, SPLEEN_HU, SKIN_HU = -100.0, 50.0, 57.0, 48.0, 20.0
 
 
-def simulate_chest(seed: int, size: int = 128, side_mm: float = 320.0, label: Label = "healthy") -> Patient:
-    """Simulate one patient.
+def simulate_chest(
+    seed: int, size: int = 128, side_mm: float = 320.0, label: Label = "healthy", habitus: Habitus | None = None
+) -> Patient:
+    """Simulate one patient, of the given habitus or of a random one.
 
     ``size``: voxels along each of (D, H, W); ``side_mm``: physical edge of the cube. The same arguments give the same
     patient, and the anatomy depends on ``seed`` alone, not on ``label``. Returns float32 HU of about -1100 to 1300.
     """
     rng = np.random.default_rng([seed, 1])
-    habitus = random_habitus(rng)
-    frame = random_frame(rng, size, side_mm)
+    drawn = random_habitus(rng)  # drawn in any case, so that a given habitus changes nothing else
+    habitus = habitus or drawn
+    frame = random_frame(rng, size, side_mm, habitus)
     chest = build_chest(frame, habitus)
     hu = np.full((size, size, size), AIR_HU, dtype=np.float32)
     body = fill(chest.body, frame.voxel_mm)
@@ -41,10 +45,10 @@ def simulate_chest(seed: int, size: int = 128, side_mm: float = 320.0, label: La
     lungs, heart = _paint_thorax(hu, chest, frame, habitus, rng)
     bone = paint_skeleton(hu, chest, frame, habitus, rng)
     paint(hu, 1 - body, AIR_HU)
-    hu, lesion, lesions = plant(hu, lungs, label, np.random.default_rng([seed, 2]), frame.voxel_mm)
+    hu, numbers, lesions = plant(hu, lungs, label, np.random.default_rng([seed, 2]), frame.voxel_mm)
     hu = add_noise(hu, habitus.noise_hu, np.random.default_rng([seed, 3]))
     masks = {"body": body > 0.5, "lungs": lungs, "bone": (bone > 0.5) & (body > 0.5) & ~lungs, "heart": heart}
-    return Patient(hu, masks, lesion, label, (side_mm,) * 3, lesions)
+    return Patient(hu, masks, numbers, label, (side_mm,) * 3, lesions)
 
 
 def add_noise(hu: np.ndarray, sigma_hu: float, rng: np.random.Generator) -> np.ndarray:
@@ -98,7 +102,7 @@ def _paint_abdomen(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng
     bubble = np.maximum(stomach + 3.5, (z - left_dome - rng.uniform(18, 48)) + 0.6 * (y + 20))
     paint(hu, fill(bubble, mm), -960.0)
     outside = np.maximum(np.maximum(cavity + 8, 6 - liver), np.maximum(y - 10, left_dome + 75 - z))
-    paint(hu, np.clip((grain - 1.0) * 3, 0, 1) * np.clip(-outside / 12, 0, 1), -900.0)
+    paint(hu, np.clip((grain - 1.0) * 3, 0, 1) * np.clip(-outside / 12, 0, 1), -980.0)
 
 
 def _paint_thorax(
@@ -153,7 +157,7 @@ def _lung_vessels(lungs: np.ndarray, frame: Frame, rng: np.random.Generator) -> 
     for site, artery, vein in zip(split_lungs(lungs, frame.voxel_mm), HILA, VEIN_GATES, strict=False):
         for gate, tips in ((artery, 1000), (vein, 600)):
             root = frame.voxels(np.array([gate], dtype=np.float32))[0]
-            total += lung_tree(root, site.mask, frame.voxel_mm, rng, tips, tip_mm=0.47)
+            total += lung_tree(root, site.mask, frame.voxel_mm, rng, tips, tip_mm=0.54)
     return np.minimum(total, 1)
 
 

@@ -1,4 +1,4 @@
-"""Ribs, sternum, clavicles, scapulae and spine, painted as cortical and cancellous bone.
+"""Ribs, sternum, clavicles, scapulae, humeri and spine, painted as cortical and cancellous bone.
 
 Curved bones are swept along a centre line and rendered as clouds of points (``Frame.splat``); the spine is a level set
 on a small box about the midline.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from XrayToCTTraining.simulation.anatomy import Chest, Habitus, cage_wall, profile, spine_y
+from XrayToCTTraining.simulation.anatomy import ARM_DOWN, ARM_UP, Chest, cage_wall, profile, spine_y
+from XrayToCTTraining.simulation.habitus import Habitus
 from XrayToCTTraining.simulation.space import Frame, Volume, fill, paint
 
-CORTICAL_HU, CANCELLOUS_HU, CARTILAGE_HU, DISC_HU = 950.0, 260.0, 95.0, 75.0
+CORTICAL_HU, CANCELLOUS_HU, DISC_HU = 950.0, 260.0, 75.0
 
 # z of the middle of T1 to T12, then L1 to L3.
 _VERTEBRA_Z = np.array(
@@ -59,14 +60,15 @@ def sweep(
 
 def paint_skeleton(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng: np.random.Generator) -> Volume:
     """Paint all bones into ``hu`` in place; returns the fraction of each voxel that is bone, float32 (D, H, W)."""
-    rods = [*_ribs(), *_sternum(), *_clavicles(), *_scapulae()]
+    up = habitus.are_arms_up
+    rods = [*rib_rods(), *_sternum(), *_clavicles(up), *_scapulae(up), *_humeri(up)]
     parts = [sweep(*rod) for rod in rods]
     points, each, shell = (np.concatenate([p[i] for p in parts]) for i in range(3))
     cartilage = [sweep(*rod) for rod in _cartilages()]
     paint(
         hu,
         frame.splat(np.concatenate([c[0] for c in cartilage]), np.concatenate([c[1] for c in cartilage])),
-        CARTILAGE_HU,
+        habitus.cartilage_hu,
     )
     cortical = frame.splat(points[shell], each[shell])
     marrow = frame.splat(points[~shell], each[~shell])
@@ -81,8 +83,8 @@ def _mirrored(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre, centre * np.array([1, 1, -1])
 
 
-def _rib_line(number: int, start: float, end: float) -> np.ndarray:
-    """Centre line (y, z, x) of the left rib ``number`` (0 to 11) between two shares of its length."""
+def rib_line(number: int, start: float = 0.0, end: float = 1.0) -> np.ndarray:
+    """Centre line (60, 3), as (y, z, x), of the left rib ``number`` (0 to 11) between two shares of its length."""
     t = np.linspace(start, end, 60)
     angle = np.deg2rad(118 + (_RIB_END[number] - 118) * t)
     z = _VERTEBRA_Z[number] - 6 + _RIB_DROP[number] * t**1.25
@@ -93,13 +95,14 @@ def _rib_line(number: int, start: float, end: float) -> np.ndarray:
     return np.stack([y, z, x], axis=1) * (1 - neck) + joint * neck
 
 
-def _ribs() -> list[tuple]:
+def rib_rods() -> list[tuple]:
+    """What :func:`sweep` takes for each of the 24 ribs: left and right of the first, of the second, and so on."""
     rods: list[tuple] = []
     for number in range(12):
-        line = _rib_line(number, 0, 1)
+        line = rib_line(number, 0, 1)
         taper = np.interp(np.linspace(0, 1, 60), (0, 0.15, 0.8, 1), (0.75, 1, 1, 0.85))
         size = 0.8 if number in (0, 10, 11) else 1.0
-        rods += [(side, 3.4 * size * taper, 6.2 * size * taper, 1.3) for side in _mirrored(line)]
+        rods += [(side, 3.4 * size * taper, 6.2 * size * taper, 1.4) for side in _mirrored(line)]
     return rods
 
 
@@ -121,7 +124,7 @@ def _cartilages() -> list[tuple]:
     rods: list[tuple] = []
     attach = np.linspace(-82, 42, 7)
     for number in range(10):
-        front = _rib_line(number, 0.9, 1)[-1]
+        front = rib_line(number, 0.9, 1)[-1]
         z = float(attach[min(number, 6)]) + (8 * (number - 6) if number > 6 else 0)
         inner = np.array([float(_sternum_y(np.array([z]))[0]) + 2, z, 14 + max(0, number - 6) * 12.0])
         t = np.linspace(0, 1, 12)[:, None]
@@ -132,32 +135,52 @@ def _cartilages() -> list[tuple]:
     return rods
 
 
-def _clavicles() -> list[tuple]:
+def _clavicles(are_arms_up: bool) -> list[tuple]:
     t = np.linspace(0, 1, 40)
     y = np.interp(t, (0, 0.35, 0.7, 1), (-50, -52, -32, -14))
-    line = np.stack([y, -95 - 26 * t**1.2 - 5 * np.sin(np.pi * t), 17 + 110 * t], axis=1)
-    thick = np.interp(t, (0, 0.15, 0.5, 1), (8.5, 6, 5, 6))
-    return [(side, thick, thick, 1.8) for side in _mirrored(line)]
+    rise = 32 if are_arms_up else 15
+    line = np.stack([y, -95 - rise * t**1.2 - 5 * np.sin(np.pi * t), 17 + 110 * t], axis=1)
+    thick = np.interp(t, (0, 0.15, 0.5, 1), (8.5, 6.5, 5.5, 6.5))
+    return [(side, thick, thick, 2.0) for side in _mirrored(line)]
 
 
-def _scapulae() -> list[tuple]:
-    """Blade (rows of flat rods across a triangle on the ribs), lateral border, spine and glenoid."""
+def _scapulae(are_arms_up: bool) -> list[tuple]:
+    """Blade (rows of flat rods across a triangle on the ribs), spine with the acromion, and coracoid.
+
+    With the arms up the shoulder blade turns about its upper corner: its lower one moves out to the flank.
+    """
     rods: list[tuple] = []
     t = np.linspace(0, 1, 14)
+    swing = 34 if are_arms_up else 0
     for z in np.arange(-100, 26, 3.0):
         down = (z + 100) / 125
-        medial, lateral = np.deg2rad(82 - 4 * down), np.deg2rad(20 + 46 * down)
+        medial, lateral = np.deg2rad(82 - (4 + swing) * down), np.deg2rad(20 + (46 - swing) * down)
         y, x = cage_wall(np.full(14, z), medial + (lateral - medial) * t, 17.0)
         thick = np.interp(t, (0, 0.1, 0.75, 1), (2.2, 1.2, 1.2, 4.5))
         rods += [(side, thick, np.full(14, 1.5), 0.9) for side in _mirrored(np.stack([y, np.full(14, z), x], axis=1))]
-    y, x = cage_wall(np.linspace(-78, -118, 20), np.deg2rad(np.linspace(82, -2, 20)), 24.0)
-    ridge = np.stack([y, np.linspace(-78, -116, 20), x], axis=1)
-    rods += [(side, np.linspace(3, 6, 20), np.linspace(4, 7, 20), 1.5) for side in _mirrored(ridge)]
+    tip = np.array([-6.0, -132.0 if are_arms_up else -121.0, 134.0])
+    y, x = cage_wall(np.linspace(-78, -112, 16), np.deg2rad(np.linspace(82, 14, 16)), 24.0)
+    ridge = np.stack([y, np.linspace(-78, -112, 16), x], axis=1)
+    ridge = np.concatenate([ridge, ridge[-1] + np.linspace(0.2, 1, 5)[:, None] * (tip - ridge[-1])])
+    rods += [(side, np.linspace(3, 6, 21), np.linspace(4, 7, 21), 1.5) for side in _mirrored(ridge)]
+    y, x = cage_wall(np.full(8, -104.0), np.deg2rad(np.linspace(20, -25, 8)), 20.0)
+    hook = np.stack([y, np.linspace(-102, -112, 8), x], axis=1)
+    rods += [(side, np.linspace(8, 5, 8), np.linspace(11, 5, 8), 1.5) for side in _mirrored(hook)]
     return rods
 
 
+def _humeri(are_arms_up: bool) -> list[tuple]:
+    """Head and shaft along the middle of the upper arm."""
+    start, end = (np.array(p, dtype=float) for p in (ARM_UP if are_arms_up else ARM_DOWN))
+    t = np.linspace(-0.06, 1, 60)
+    thick = np.interp(t, (-0.06, -0.02, 0.04, 0.12, 0.25, 1), (10, 20, 22, 16, 11.5, 11))
+    return [(side, thick, thick, 3.0) for side in _mirrored(start + t[:, None] * (end - start))]
+
+
 def _paint_spine(hu: Volume, chest: Chest, frame: Frame, habitus: Habitus, rng: np.random.Generator) -> Volume:
-    corners = np.array([[p, i, le] for p in (-10, 130) for i in (-190, 200) for le in (-48, 48)], dtype=np.float32)
+    # Corners alone would miss the bulge of a curved spine.
+    heights = np.linspace(-190, 200, 7)
+    corners = np.array([[p, i, le] for p in (-10, 130) for i in heights for le in (-48, 48)], dtype=np.float32)
     index = frame.voxels(corners)
     box = tuple(
         slice(int(np.clip(a - 3, 0, frame.size - 2)), int(np.clip(b + 4, 2, frame.size)))

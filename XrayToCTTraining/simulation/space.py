@@ -48,14 +48,14 @@ class Frame:
 
     def voxels(self, points: np.ndarray) -> np.ndarray:
         """Fractional voxel indices (N, 3) of canonical points (N, 3) in millimetres."""
-        world = self._indices(points)
-        # First order inverse of the bend, which varies by millimetres over decimetres.
-        coarse = world.T / (self.size - 1) * 32
-        bend = np.stack(
-            [ndimage.map_coordinates(upsample(b, (33,) * 3), coarse, order=1, mode="nearest") for b in self.bend],
-            axis=1,
-        )
-        return self._indices(points - bend)
+        fields = [upsample(b, (33,) * 3) for b in self.bend]
+        index = self._indices(points)
+        # The bend is known where a point ends up: two rounds find that to a fraction of a millimetre.
+        for _ in range(2):
+            coarse = index.T / (self.size - 1) * 32
+            bend = [ndimage.map_coordinates(field, coarse, order=1, mode="nearest") for field in fields]
+            index = self._indices(points - np.stack(bend, axis=1))
+        return index
 
     def _indices(self, points: np.ndarray) -> np.ndarray:
         world = points @ self.matrix.T.astype(np.float32) + self.shift_mm.astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from XrayToCTTraining.simulation.anatomy import Habitus
+from XrayToCTTraining.simulation.habitus import Habitus
 from XrayToCTTraining.simulation.skeleton import sweep
 from XrayToCTTraining.simulation.space import Frame, Volume, deposit
 
@@ -28,6 +28,19 @@ AORTA = (
     ),
     (1.1, 1.15, 1.1, 1.0, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7),
 )
+# Where those points go, in mm, once age has unfolded the aorta: a higher and wider arch, a bowed descending part.
+UNFOLDED = (
+    (0, 0, -3),
+    (0, 0, -10),
+    (0, -6, -8),
+    (-2, -11, 2),
+    (3, -11, 6),
+    (5, -8, 8),
+    (5, 0, 9),
+    (5, 0, 10),
+    (0, 0, 6),
+    (0, 0, 0),
+)
 VENA_CAVA = (((-14, -112, -22), (-20, -70, -26), (-14, -8, -28)), (8, 10, 11))
 PULMONARY_TRUNK = (((-46, -2, 14), (-30, -30, 24), (-8, -40, 26)), (14, 14, 13))
 PULMONARY_ARTERIES = (
@@ -43,7 +56,9 @@ HILA = ((2.0, -26.0, -46.0), (12.0, -34.0, 50.0))
 VEIN_GATES = ((12.0, -4.0, -38.0), (16.0, -2.0, 40.0))
 
 
-def tube(line: tuple, radii: tuple, scale: float = 1.0, extra_mm: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def tube(
+    line: tuple | np.ndarray, radii: tuple, scale: float = 1.0, extra_mm: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Points (N, 3) and volumes (N,) of a smooth round tube through the given centres."""
     knots = np.array(line, dtype=float)
     at, fine = np.arange(len(knots)), np.linspace(0, len(knots) - 1, 12 * len(knots))
@@ -60,7 +75,8 @@ def render(frame: Frame, tubes: list[tuple[np.ndarray, np.ndarray]]) -> Volume:
 
 def great_vessels(frame: Frame, habitus: Habitus) -> Volume:
     """Aorta, caval vein, pulmonary trunk and arteries, neck vessels."""
-    tubes = [tube(*AORTA, scale=habitus.aorta_mm)]
+    line, radii = AORTA
+    tubes = [tube(np.array(line) + habitus.unfolding * np.array(UNFOLDED), radii, scale=habitus.aorta_mm)]
     tubes += [tube(*t) for t in (VENA_CAVA, PULMONARY_TRUNK, *PULMONARY_ARTERIES, *NECK_VESSELS)]
     return render(frame, tubes)
 
@@ -96,7 +112,7 @@ def lung_tree(
     load = np.ones(len(nodes))
     for i in range(len(nodes) - 1, 0, -1):
         load[parent[i]] += load[i]
-    radius = np.minimum(tip_mm * load ** (1 / 2.7), 7.0)
+    radius = np.minimum(tip_mm * load ** (1 / 2.7), 8.0)
     return _render_branches(nodes[1:], nodes[parent[1:]], radius[1:], lung.shape, voxel_mm, rng)
 
 

@@ -13,6 +13,7 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTTraining.data.cohort import Case, write_ct, write_manifest, write_radiograph
 from XrayToCTTraining.simulation.data_card import CARD, data_card
 from XrayToCTTraining.simulation.hospital import CohortRequest, case_of, patient_of, radiograph_of, structures_of
+from XrayToCTTraining.simulation.stored_lesions import write_lesions
 from XrayToCTTraining.simulation.streamed import RECORD
 
 
@@ -47,5 +48,6 @@ def _make(folder: Path, request: CohortRequest, index: int) -> Case:
     case = case_of(request, index, patient)
     write_ct(folder, case.name, patient.hu, structures_of(patient))
     write_radiograph(folder, case.name, radiograph_of(request, index))
+    write_lesions(folder, case.name, patient)
     write_bytes_atomically(done, json.dumps(asdict(case)).encode())
     return case
