@@ -167,7 +167,18 @@ def test_there_are_twelve_curved_ribs_a_side_each_below_the_one_before() -> None
         assert line[:, 2].max() > line[0, 2] + 25
 
 
-def test_all_ribs_are_found_in_the_volume_by_counting_along_the_back_of_the_lungs() -> None:
+def test_each_of_the_24_ribs_is_bone_in_the_volume_along_its_whole_length() -> None:
+    patient = chest(4, size=128)
+    rng = np.random.default_rng([4, 1])
+    frame = random_frame(rng, 128, SIDE_MM, random_habitus(rng))
+    for line, *_ in rib_rods():
+        index = np.rint(frame.voxels(line.astype(np.float32))).astype(int)
+        index = index[np.all((index >= 0) & (index < 128), axis=1)]
+        assert len(index) > 30
+        assert patient.masks["bone"][tuple(index.T)].mean() > 0.93
+
+
+def test_ribs_can_be_counted_behind_the_lungs() -> None:
     patient = variant(1, size=128, bone_scale=1.2, scoliosis_mm=0, are_arms_up=False)
     lungs, mm = patient.masks["lungs"], SIDE_MM / 128
     for site in split_lungs(lungs, mm):
