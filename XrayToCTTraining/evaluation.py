@@ -20,8 +20,9 @@ from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.rendering import rendered
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
-from XrayToCTTraining.fidelity import bone_in_lungs, plausibility_figures, sharpness
+from XrayToCTTraining.fidelity import LesionScore, bone_in_lungs, plausibility_figures, score_lesions, sharpness
 from XrayToCTTraining.metrics import score_volume
+from XrayToCTTraining.simulation.stored_lesions import has_lesions, read_lesions
 from XrayToCTTraining.statistics import bootstrap_interval
 from XrayToCTTraining.tissue_masks import tissue_masks
 
@@ -105,6 +106,32 @@ def evaluate_reprojection(
                 figures = reprojection(volume, radiograph[0].numpy(), geometry) | anatomy(volume, geometry)
                 rows.append(Row(case.name, case.source, method, figures))
     return rows
+
+
+def evaluate_lesions(predict: Predict, cohort: Cohort, split: str, size: int) -> list[LesionScore]:
+    """What is left in the generated volumes of each lesion that was planted in a split's patients.
+
+    Args:
+        predict: as in :func:`evaluate_reconstruction`.
+
+    Raises:
+        UnsuitableInput: no case of the split has known lesions at this size.
+    """
+    scores: list[LesionScore] = []
+    cases = [case for case in _with_ct(cohort, split) if has_lesions(cohort.folder, case.name)]
+    for case in tqdm(cases, unit="case", mininterval=2):
+        numbers, lesions = read_lesions(cohort.folder, case.name)
+        if not lesions or numbers.shape[0] != size:
+            continue
+        with torch.no_grad():
+            predicted = predict(radiograph_of(cohort, case, size)[None])[0, 0].float().cpu().numpy()
+        truth, lungs = volume_of(cohort, case, size)[0].numpy(), cohort.structures(case)["lungs"]
+        scores += score_lesions(predicted, truth, lungs, numbers, lesions)
+    if not scores:
+        raise UnsuitableInput(
+            f"{cohort.folder} has no {split} case with known lesions at {size} voxels; simulate patients of that size."
+        )
+    return scores
 
 
 def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarray) -> list[Row]:

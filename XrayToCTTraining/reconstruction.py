@@ -59,7 +59,8 @@ class ReconstructionFit:
         alternate: in stage 2, whole passes over radiographs and pairs as published, or single steps in turn.
         projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
         normalisation: of projection and radiograph before they are compared: min-max, affine or none.
-        augment: none, or styles: each time a CT is seen it is framed afresh, and its radiograph is of a random device.
+        augment: none, or styles: each time a CT is seen its radiograph is of a random device, and half the time
+            it is framed afresh.
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
@@ -152,7 +153,8 @@ class Reconstruction(Recipe):
         case = self.pair_cases[index]
         volume = volume_of(self.pairs, case, self.size)
         if self.fit_settings.augment == "styles":
-            volume = posed(volume, rng)
+            if rng.random() < 0.5:  # framing is interpolation, which blurs: half of the truth stays as sharp as it is
+                volume = posed(volume, rng)
             return {"radiograph": acquired(volume, self.geometry, rng), "volume": volume}
         return {"radiograph": radiograph_of(self.pairs, case, self.size), "volume": volume}
 

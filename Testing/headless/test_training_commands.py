@@ -158,6 +158,18 @@ def test_classifiers_are_set_beside_each_other_over_runs(data):
     assert (out / "confusion-joint.png").is_file()
 
 
+def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
+    out = data / "lesions"
+    training("evaluate", "lesions", "--cohort", data / "pairs", "--run", data / "generator", "--out", out)
+    with (out / "lesions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        assert float(row["kept"]) == pytest.approx(float(row["contrast_hu"]) / float(row["true_contrast_hu"]))
+        assert abs(float(row["true_contrast_hu"])) >= 50
+    assert f"# {len(rows)} planted lesions" in (out / "summary.md").read_text()
+
+
 def test_curves_are_drawn_from_the_log(data):
     out = data / "curves.png"
     training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)

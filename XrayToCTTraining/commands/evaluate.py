@@ -33,11 +33,13 @@ from XrayToCTTraining.evaluation import (
     Row,
     Summary,
     evaluate_ct,
+    evaluate_lesions,
     evaluate_reconstruction,
     evaluate_reprojection,
     mean_training_volume,
     summarise,
 )
+from XrayToCTTraining.fidelity import lesion_table
 from XrayToCTTraining.statistics import mcnemar, spread
 from XrayToCTTraining.strategies import predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
@@ -51,6 +53,7 @@ from XrayToCTTraining.tissue_histograms import (
 EXAMPLES = """examples:
   %(prog)s reconstruction --cohort runs/lidc --run runs/paper --out results/reconstruction
   %(prog)s reprojection --cohort runs/tbx11k --run runs/paper --out results/reprojection
+  %(prog)s lesions --cohort runs/cohort --run runs/compact --out results/lesions
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
@@ -62,6 +65,11 @@ PROTOCOLS = """
 `psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
 has the data's own range as its peak: never compare one with the other. Cells: mean ± standard deviation over cases
 [95 % bootstrap interval of the mean].
+"""
+CONTRAST = """
+Contrast: mean HU of a lesion's voxels above that of the lung around it, at the same voxels in truth and prediction.
+Found: at least half of the contrast is kept. Lesions of less than 50 HU either way, or without lung around them, are
+left out.
 """
 TISSUES = """
 One rule for both: lung below -400 HU and bone above 250 HU inside the body, fat -150 to -30 HU and soft tissue -30 to
@@ -79,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("reconstruction", "generated volumes against true CTs, beside the mean and the nearest training volume"),
         ("reprojection", "generated volumes, projected, against the radiographs that they were made from"),
+        ("lesions", "what is left of planted lesions in generated volumes, by kind and size"),
     ):
         own = task(name, text)
         own.add_argument("--cohort", type=Path, required=True)
@@ -88,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         own.add_argument("--out", type=Path, required=True, help="folder of the tables")
         if name == "reconstruction":
             own.add_argument("--ct", type=Path, help="a real CT, unseen in training, to evaluate on as well")
-        else:
+        elif name == "reprojection":
             own.add_argument("--pairs", type=Path, help="cases with CTs, whose mean is shown beside")
 
     own = task("classification", "classifiers of radiographs, of CT volumes and of both, over runs")
@@ -120,6 +129,7 @@ def run(options: argparse.Namespace) -> None:
     {
         "reconstruction": _reconstruction,
         "reprojection": _reprojection,
+        "lesions": _lesions,
         "classification": _classification,
         "cohort": _cohort,
         "curves": _curves,
@@ -147,6 +157,17 @@ def _reprojection(options: argparse.Namespace) -> None:
     if not rows:
         raise UnsuitableInput(f"{options.cohort} has no {options.split} case; choose another --split.")
     write_evaluation(options.out, rows, f"Reprojection, {options.split} cases")
+
+
+def _lesions(options: argparse.Namespace) -> None:
+    predict, _, size = predictor(options.run, options.style)
+    scores = evaluate_lesions(predict, open_cohort(options.cohort), options.split, size)
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_csv(options.out / "lesions.csv", [{**asdict(s), "kept": s.kept, "found": s.found} for s in scores])
+    table = [{k: f"{v:.2f}" if isinstance(v, float) else v for k, v in row.items()} for row in lesion_table(scores)]
+    text = f"# {len(scores)} planted lesions, {options.split} cases\n\n{markdown_table(table)}{CONTRAST}"
+    (options.out / "summary.md").write_text(text)
+    print(text)
 
 
 def write_evaluation(out: Path, rows: Sequence[Row], title: str) -> list[Summary]:
