@@ -19,8 +19,8 @@ DOMAINS = ("drr", "real-a", "real-b")
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """A device drawn at random; one in ten is clean. Grey values only, so that a training pair stays aligned."""
-    if rng.random() < 0.1:
+    """A device drawn at random; three in ten are clean. Grey values only, so that a training pair stays aligned."""
+    if rng.random() < 0.3:
         return CLEAN
     kind = rng.choice(3, p=(0.6, 0.25, 0.15))
     return (_digital, _film, _photograph)[kind](rng)
