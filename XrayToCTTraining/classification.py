@@ -20,7 +20,7 @@ from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayCl
 from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.data.samples import radiograph_of, volume_of
+from XrayToCTTraining.data.samples import radiograph_of, styled_pair, volume_of
 from XrayToCTTraining.data.volumes import read_volume
 from XrayToCTTraining.engine import BEST, Engine, Recipe, batches, train
 from XrayToCTTraining.timm_checkpoint import load_timm
@@ -82,6 +82,8 @@ class XrayClassifierFit(ClassifierFit):
         warm_up: epochs.
         cutmix: probability of mixing a batch.
         erasing: probability of erasing a rectangle.
+        augment: none, or styles: where a case has a CT, its radiograph is each time that of a random device, as in
+            `fit reconstruction`.
     """
 
     classifier: str = "vit-s16"
@@ -91,6 +93,7 @@ class XrayClassifierFit(ClassifierFit):
     warm_up: int = 5
     cutmix: float = 0.5
     erasing: float = 0.25
+    augment: Literal["none", "styles"] = "none"
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,8 @@ class Classification(Recipe):
     def load(self, key: tuple[int, str], rng: np.random.Generator) -> dict[str, Tensor]:
         case, fit = self.training_cases[key[0]], self.settings
         item = _inputs(self.cohort, case, key[1], self.folder, fit)
+        if isinstance(fit, XrayClassifierFit) and fit.augment == "styles" and case.has_ct:
+            item["radiograph"], _ = styled_pair(self.cohort, case, XRAY_CLASSIFIERS[fit.classifier].size, rng)
         if isinstance(fit, CTClassifierFit) and fit.shift:
             item["volume"] = shifted(item["volume"], rng, fit.shift)
         if isinstance(fit, XrayClassifierFit) and rng.random() < fit.erasing:

@@ -22,7 +22,7 @@ from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import Normalisation, Projection, details_loss, shape_induction_loss
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.data.samples import acquired, geometry_of, posed, radiograph_of, volume_of
+from XrayToCTTraining.data.samples import geometry_of, radiograph_of, styled_pair, volume_of
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
 from XrayToCTTraining.losses import (
@@ -151,12 +151,11 @@ class Reconstruction(Recipe):
             assert self.xrays is not None
             return {"radiograph": radiograph_of(self.xrays, self.xray_cases[index], self.size)}
         case = self.pair_cases[index]
-        volume = volume_of(self.pairs, case, self.size)
         if self.fit_settings.augment == "styles":
-            if rng.random() < 0.5:  # framing is interpolation, which blurs: half of the truth stays as sharp as it is
-                volume = posed(volume, rng)
-            return {"radiograph": acquired(volume, self.geometry, rng), "volume": volume}
-        return {"radiograph": radiograph_of(self.pairs, case, self.size), "volume": volume}
+            radiograph, volume = styled_pair(self.pairs, case, self.size, rng)
+            return {"radiograph": radiograph, "volume": volume}
+        radiograph, volume = radiograph_of(self.pairs, case, self.size), volume_of(self.pairs, case, self.size)
+        return {"radiograph": radiograph, "volume": volume}
 
     def configure_optimizers(self) -> list[Optimizer]:
         networks = [self.generator] + ([self.discriminator] if self.discriminator is not None else [])

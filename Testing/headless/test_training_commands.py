@@ -85,7 +85,18 @@ def test_a_stopped_cyclegan_resumes_with_its_image_pools_to_the_same_bits(data):
 
 
 def test_a_stopped_classifier_resumes_to_the_same_bits(data):
-    options = ["fit", "xray-classifier", "--preset", "test", "--cohort", data / "xrays", "--epochs", 2]
+    options = [
+        "fit",
+        "xray-classifier",
+        "--preset",
+        "test",
+        "--cohort",
+        data / "xrays",
+        "--epochs",
+        2,
+        "--augment",
+        "styles",
+    ]
     training(*options, "--run", data / "whole-classes")
     training(*options, "--run", data / "stopped-classes", "--engine.stop_after", 5)
     training(*options, "--run", data / "stopped-classes")

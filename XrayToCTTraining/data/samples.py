@@ -41,6 +41,18 @@ def geometry_of(cohort: Cohort, size: int) -> Geometry:
     return Geometry.from_dict({**json.loads(recorded), "detector_pixels": (size, size)})
 
 
+def styled_pair(cohort: Cohort, case: Case, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A case with a CT as some device would have seen it, differently each time.
+
+    Returns:
+        Radiograph (1, size, size) in [0, 1] and volume (1, size, size, size) in network values.
+    """
+    volume = volume_of(cohort, case, size)
+    if rng.random() < 0.5:  # framing is interpolation, which blurs: half of the truth stays as sharp as it is
+        volume = posed(volume, rng)
+    return acquired(volume, geometry_of(cohort, size), rng), volume
+
+
 def acquired(volume: Tensor, geometry: Geometry, rng: np.random.Generator) -> Tensor:
     """The radiograph of a volume (1, D, H, W) in network values, in a random device's style: (1, rows, columns)."""
     image = acquire(hu_from_network(volume)[None], geometry, random_style(rng), rng)
