@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import onnxruntime
 import pytest
 import torch
 
 from XrayToCTLib.compact_generator import COMPACT_GENERATORS, CompactConfig, CompactGenerator, subvoxels_to_space
+from XrayToCTTraining.onnx_export import export_onnx
 
 SMALL = CompactConfig(
     size=16, planar_channels=(8, 8, 16), planar_blocks=(1, 1, 1), volume_channels=(4, 6), volume_blocks=(1, 1)
@@ -86,6 +88,18 @@ def test_bfloat16_stays_near_full_precision():
     with torch.no_grad():
         full = generator(x)
     assert (mixed - full).abs().max() < 0.05 * full.abs().max()
+
+
+@pytest.mark.parametrize("cases", [1, 3])
+def test_onnx_gives_what_pytorch_gives_for_any_number_of_cases(tmp_path, cases):
+    generator = randomised()
+    path = tmp_path / "compact.onnx"
+    export_onnx(generator, torch.rand(1, 1, 16, 16), ("radiograph", "volume"), path, {})
+    x = torch.rand(cases, 1, 16, 16)
+    (got,) = onnxruntime.InferenceSession(path).run(None, {"radiograph": x.numpy()})
+    with torch.no_grad():
+        expected = generator(x).numpy()
+    assert abs(got - expected).max() < 1e-3 * abs(expected).max()
 
 
 def test_the_compact_generator_is_an_eighth_of_the_papers():

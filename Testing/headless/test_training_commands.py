@@ -14,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import REPOSITORY
 from XrayToCTLib.models import find, load_generator, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
@@ -332,21 +331,3 @@ def test_without_a_command_there_is_a_list_of_them():
     assert all(name in done.stderr for name in [*COMMANDS, "fit"])
     assert training("fit", check=False).returncode == 2
     assert training("--help").stdout
-
-
-def test_the_command_runs_with_only_the_packaged_tree_on_the_path(data, tmp_path):
-    """As Slicer has it: the two packages side by side, the project not installed."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(REPOSITORY / "XrayToCT" / "XrayToCTLib", tmp_path / "XrayToCTLib", ignore=ignore)
-    shutil.copytree(REPOSITORY / "XrayToCTTraining", tmp_path / "XrayToCTTraining", ignore=ignore)
-    site = Path(torch.__file__).parents[1]
-    start = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(site)!r}]; import XrayToCTLib; "
-        f"assert XrayToCTLib.__file__.startswith({str(tmp_path)!r}); "
-        "from XrayToCTTraining.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    options = ["fit", "reconstruction", "--preset", "test", "--pairs", data / "pairs", "--xrays", data / "xrays"]
-    command = [sys.executable, "-I", "-S", "-c", start, *map(str, options), "--run", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "checkpoint.pt").is_file()
