@@ -186,17 +186,20 @@ class CompactGenerator(nn.Module):
 
 def subvoxels_to_space(x: Tensor) -> Tensor:
     """(N, 8, D, H, W) -> (N, 1, 2 D, 2 H, 2 W); channel 4 d + 2 h + w holds the sub-voxel (d, h, w) of each voxel."""
-    n, _, depth, height, width = x.shape
-    split = x.view(n, SUBVOXELS, SUBVOXELS, SUBVOXELS, depth, height, width)
-    return split.permute(0, 4, 1, 5, 2, 6, 3).reshape(n, 1, SUBVOXELS * depth, SUBVOXELS * height, SUBVOXELS * width)
+    depth, height, width = x.shape[2:]
+    # -1 in place of N, which ONNX would otherwise take for a constant
+    split = x.reshape(-1, SUBVOXELS, SUBVOXELS, SUBVOXELS, depth, height, width)
+    joined = split.permute(0, 4, 1, 5, 2, 6, 3)
+    return joined.reshape(-1, 1, SUBVOXELS * depth, SUBVOXELS * height, SUBVOXELS * width)
 
 
 def _coordinates(image: Tensor) -> tuple[Tensor, Tensor]:
     """Row and column of each pixel, (N, 1, H, W) each, from -1 to 1."""
-    n, _, height, width = image.shape
-    rows = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device).view(1, 1, height, 1)
-    columns = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device).view(1, 1, 1, width)
-    return rows.expand(n, 1, height, width), columns.expand(n, 1, height, width)
+    height, width = image.shape[2:]
+    rows = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device)[:, None]
+    columns = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device)
+    everywhere = torch.zeros_like(image)
+    return everywhere + rows, everywhere + columns
 
 
 def _blocks(kind: type[nn.Module], channels: int, count: int) -> nn.Sequential:
