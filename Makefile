@@ -21,8 +21,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: $(VENV)/installed
 	$(BIN)/xray-to-ct generate "$$($(BIN)/python -c '$(DEMO_XRAY)')" -o $(DEMO) --formats nrrd,dicom,mrb,png
 
+# A process a core, each with one thread: threads of several processes would wait for each other.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
