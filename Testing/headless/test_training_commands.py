@@ -19,6 +19,7 @@ from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.export import trained_network
+from XrayToCTTraining.simulation.stored_lesions import read_lesions
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -170,7 +171,8 @@ def test_classifiers_are_set_beside_each_other_over_runs(data):
 
 def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     out = data / "lesions"
-    training("evaluate", "lesions", "--cohort", data / "pairs", "--run", data / "generator", "--out", out)
+    seen = ["--cohort", data / "pairs", "--run", data / "generator", "--split", "training", "--limit", 6]
+    training("evaluate", "lesions", *seen, "--out", out)
     with (out / "lesions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows
@@ -178,6 +180,9 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
         assert float(row["kept"]) == pytest.approx(float(row["contrast_hu"]) / float(row["true_contrast_hu"]))
         assert abs(float(row["true_contrast_hu"])) >= 50
     assert f"# {len(rows)} planted lesions" in (out / "summary.md").read_text()
+    cohort = open_cohort(data / "pairs")
+    planted = [read_lesions(cohort.folder, case.name)[1] for case in cohort.of_split("training")[:6]]
+    assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
 
 
 def test_curves_are_drawn_from_the_log(data):

@@ -94,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
         own.add_argument("--style", type=Path, help="run of `fit cyclegan` to apply to radiographs before")
         own.add_argument("--split", choices=SPLITS, default="test")
+        own.add_argument("--limit", type=_positive, default=0, help="only the first so many cases of the split")
         own.add_argument("--out", type=Path, required=True, help="folder of the tables")
         if name == "reconstruction":
             own.add_argument("--ct", type=Path, help="a real CT, unseen in training, to evaluate on as well")
@@ -138,7 +139,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _reconstruction(options: argparse.Namespace) -> None:
     predict, geometry, size = predictor(options.run, options.style)
-    cohort = open_cohort(options.cohort)
+    cohort = open_cohort(options.cohort).limited(options.split, options.limit)
     rows = evaluate_reconstruction(predict, cohort, options.split, geometry, size)
     write_evaluation(options.out, rows, f"Reconstruction, {options.split} cases")
     if options.ct is not None:
@@ -153,7 +154,8 @@ def _reprojection(options: argparse.Namespace) -> None:
     if options.pairs is not None:
         pairs = open_cohort(options.pairs)
         mean = mean_training_volume(pairs, [case for case in pairs.of_split("training") if case.has_ct], size)
-    rows = evaluate_reprojection(predict, open_cohort(options.cohort), options.split, geometry, size, mean)
+    xrays = open_cohort(options.cohort).limited(options.split, options.limit)
+    rows = evaluate_reprojection(predict, xrays, options.split, geometry, size, mean)
     if not rows:
         raise UnsuitableInput(f"{options.cohort} has no {options.split} case; choose another --split.")
     write_evaluation(options.out, rows, f"Reprojection, {options.split} cases")
@@ -161,7 +163,8 @@ def _reprojection(options: argparse.Namespace) -> None:
 
 def _lesions(options: argparse.Namespace) -> None:
     predict, _, size = predictor(options.run, options.style)
-    scores = evaluate_lesions(predict, open_cohort(options.cohort), options.split, size)
+    cohort = open_cohort(options.cohort).limited(options.split, options.limit)
+    scores = evaluate_lesions(predict, cohort, options.split, size)
     options.out.mkdir(parents=True, exist_ok=True)
     write_csv(options.out / "lesions.csv", [{**asdict(s), "kept": s.kept, "found": s.found} for s in scores])
     table = [{k: f"{v:.2f}" if isinstance(v, float) else v for k, v in row.items()} for row in lesion_table(scores)]

@@ -1,8 +1,10 @@
 """Prepared data on disk: CT volumes, radiographs or both, and a manifest with one row a case."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,11 @@ class Cohort:
 
     def of_split(self, split: str) -> tuple[Case, ...]:
         return tuple(case for case in self.cases if case.split == split)
+
+    def limited(self, split: str, count: int) -> Cohort:
+        """The same cohort with the first ``count`` cases of one split; 0: all."""
+        kept = {case.name for case in self.of_split(split)[: count or None]}
+        return replace(self, cases=tuple(case for case in self.cases if case.split != split or case.name in kept))
 
     def hu(self, case: Case) -> np.ndarray:
         """int16 HU, (D, H, W)."""
