@@ -1,8 +1,8 @@
-"""Time and peak memory of the generator against the plain network (paper configuration): forward and backward.
+"""Time and peak memory of the paper's generator and of the compact one against the plain network: forward and backward.
 
     python Testing/Benchmarks/bench_generator.py [--size 128] [--runs 3]
 
-Each measurement is a process of its own, ours and the plain one in turn, so that peak memory is the system's own
+Each measurement is a process of its own, the three networks in turn, so that peak memory is the system's own
 account of it. Floor, forward at 128: 93.5 GMAC in the plain network, of which connection B's share (14.5 GMAC for its
 own 3D convolution and 14.5 for its half of the first one after it, at full size alone) need not be computed at all.
 """
@@ -21,14 +21,18 @@ def measure(network: str, size: int, backward: bool) -> dict[str, float]:
     """Seconds and peak MiB of one pass in this process; memory is counted above what torch and the weights take."""
     import torch
 
-    from XrayToCTLib.generator import X2CT_GENERATORS, Generator
+    from XrayToCTLib.generators import GENERATORS, build_generator
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "headless"))
     from plain_generator import PlainGenerator
 
     torch.manual_seed(0)
-    config = X2CT_GENERATORS["paper" if size == 128 else f"paper-{size}"]
-    model = {"ours": Generator, "plain": PlainGenerator}[network](config).train(backward)
+    names = {name: name if size == 128 else f"{name}-{size}" for name in ("paper", "compact")}
+    if network == "plain":
+        model = PlainGenerator(GENERATORS[names["paper"]])
+    else:
+        model = build_generator(GENERATORS[names[network]])
+    model.train(backward)
     x = torch.rand(1, 1, size, size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
@@ -50,18 +54,20 @@ def main() -> None:
         print(json.dumps(measure(options.measure[0], options.size, options.measure[1] == "backward")))
         return
     for direction in ("forward", "backward"):
-        results: dict[str, list[dict[str, float]]] = {"ours": [], "plain": []}
+        results: dict[str, list[dict[str, float]]] = {"paper": [], "compact": [], "plain": []}
         for _ in range(options.runs):
             for network, rows in results.items():
                 command = [sys.executable, __file__, "--size", str(options.size), "--measure", network, direction]
                 rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        for unit in ("seconds", "MiB"):
-            ratios = [p[unit] / o[unit] for o, p in zip(results["ours"], results["plain"], strict=True)]
-            ours, plain = (statistics.median(row[unit] for row in results[name]) for name in ("ours", "plain"))
-            print(
-                f"generator paper {options.size}, {'forward' if direction == 'forward' else 'forward + backward':18s} "
-                f"{unit:7s}: ours {ours:8.2f}, plain {plain:8.2f}, plain/ours {statistics.median(ratios):.2f}"
-            )
+        words = "forward" if direction == "forward" else "forward + backward"
+        for name in ("paper", "compact"):
+            for unit in ("seconds", "MiB"):
+                ratios = [p[unit] / o[unit] for o, p in zip(results[name], results["plain"], strict=True)]
+                ours, plain = (statistics.median(row[unit] for row in results[which]) for which in (name, "plain"))
+                print(
+                    f"generator {name + f' {options.size}':11s}, {words:18s} {unit:7s}: ours {ours:8.2f}, "
+                    f"plain paper {plain:8.2f}, plain/ours {statistics.median(ratios):.2f}"
+                )
 
 
 if __name__ == "__main__":
