@@ -148,6 +148,12 @@ def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarr
     ]
 
 
+def telling_cases(rows: Sequence[Row], figure: str) -> dict[str, str]:
+    """Names of the generator's best, middle and worst cases by an error, such as ``rmse_hu``, by these words."""
+    own = sorted((row for row in rows if row.method == GENERATOR), key=lambda row: row.figures[figure])
+    return {"best": own[0].case, "middle": own[len(own) // 2].case, "worst": own[-1].case}
+
+
 def _figures(
     volume: np.ndarray,
     truth: np.ndarray,

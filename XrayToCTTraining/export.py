@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.classifier import CTClassifier, classifier_input
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier
@@ -85,6 +86,8 @@ def losses_of(settings: dict[str, Any]) -> str:
 def export_run(run: Path, name: str, out: Path, data: str, results: Path | None, onnx: bool) -> list[Path]:
     """Writes ``<name>.safetensors`` and ``<name>.md``, and ``<name>.onnx`` where it is wanted; returns the paths.
 
+    Where the evaluation drew cases, ``<name>.png`` shows them in the card.
+
     Args:
         data: a sentence on what the network was trained on.
         results: folder of an ``evaluate`` of this run, whose table goes into the card.
@@ -93,12 +96,13 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
         UnsuitableInput: no trained network in ``run``, or no table in ``results``.
     """
     trained = trained_network(run)
-    table, metrics = "", {}
+    table, metrics, pictures = "", {}, None
     if results is not None:
         summary, figures = results / "summary.md", results / "metrics.json"
         if not (summary.is_file() and figures.is_file()):
             raise UnsuitableInput(f"{results} holds no summary.md and metrics.json; give the folder of `evaluate`.")
         table, metrics = summary.read_text(), json.loads(figures.read_text())
+        pictures = results / "cases.png"
     facts = {
         "training_data": data,
         "metrics": metrics,
@@ -110,8 +114,12 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
     config: Any = trained.network.config
     info = save_model(out / f"{name}.safetensors", trained.network, trained.kind, config, trained.geometry, facts)
     card = out / f"{name}.md"
-    card.write_text(card_text(name, trained.kind, trained.settings, data, table))
     paths = [info.path, card]
+    if pictures is not None and pictures.is_file():
+        paths.append(out / f"{name}.png")
+        write_bytes_atomically(paths[-1], pictures.read_bytes())
+        table += f"\n![Best, middle and worst case]({name}.png)\n"
+    card.write_text(card_text(name, trained.kind, trained.settings, data, table))
     if onnx:
         geometry = trained.geometry.to_dict() if trained.geometry else None
         metadata = {"kind": trained.kind, "config": json.loads(json.dumps(asdict(config))), "geometry": geometry}

@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, ImageDraw, ImageFont
 
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.orientation import display_slice
 from XrayToCTLib.pictures import write_png
-from XrayToCTLib.projection import Geometry, radiograph_from_ct
+from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
+from XrayToCTTraining.picture_grid import LabelledRows, labelled_grid, projection_of
 from XrayToCTTraining.reproduce import CYCLEGAN, X2CT, Experiment, induction
 from XrayToCTTraining.strategies import predictor
 
-TILE = 192
 CASES = 4
-Rows = list[tuple[str, list[np.ndarray]]]
 
 
 def figure_1(experiment: Experiment, out: Path) -> Path:
@@ -30,9 +26,9 @@ def figure_1(experiment: Experiment, out: Path) -> Path:
     names = list(next(iter(volumes.values()))[1])
     rows = []
     for case, (radiograph, of) in volumes.items():
-        tiles = [radiograph, *(_projection(of[name], geometry) for name in names)]
+        tiles = [radiograph, *(projection_of(of[name], geometry) for name in names)]
         rows.append((case, tiles))
-    return write_png(out / "figure1.png", grid(["X-ray", *names], rows))
+    return write_png(out / "figure1.png", labelled_grid(["X-ray", *names], rows))
 
 
 def figure_2(experiment: Experiment, out: Path) -> Path:
@@ -48,7 +44,7 @@ def figure_4(experiment: Experiment, out: Path) -> Path:
 
 def _slices(experiment: Experiment, cohort: Cohort, cases: Sequence[Case], path: Path) -> Path:
     volumes, _ = _volumes(experiment, cohort, cases)
-    rows: Rows = []
+    rows: LabelledRows = []
     for case in cases:
         radiograph, of = volumes[case.name]
         size = radiograph.shape[0]
@@ -57,7 +53,7 @@ def _slices(experiment: Experiment, cohort: Cohort, cases: Sequence[Case], path:
         for name, volume in of.items():
             planes = [display_slice(volume, plane, size // 2) for plane in ("axial", "coronal", "sagittal")]
             rows.append((f"{name}, {case.name}", [radiograph, *planes]))
-    return write_png(path, grid(["X-ray", "axial", "coronal", "sagittal"], rows))
+    return write_png(path, labelled_grid(["X-ray", "axial", "coronal", "sagittal"], rows))
 
 
 def _volumes(
@@ -73,27 +69,6 @@ def _volumes(
             _, of = result.setdefault(case.name, (radiograph[0].numpy(), {}))
             of[strategy] = predict(radiograph[None])[0, 0].numpy()
     return result, geometry
-
-
-def grid(columns: Sequence[str], rows: Rows) -> np.ndarray:
-    """Grey tiles in [0, 1] with a heading over each column and a label over each row: (rows, columns, 3) uint8."""
-    head, line = 26, 22
-    image = Image.new("RGB", (TILE * len(columns), head + len(rows) * (TILE + line)), "white")
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
-    for i, name in enumerate(columns):
-        draw.text((TILE * (i + 0.5), head / 2), name, "black", font, anchor="mm")
-    for j, (label, tiles) in enumerate(rows):
-        top = head + j * (TILE + line)
-        draw.text((4, top + line / 2), label, "#333333", font, anchor="lm")
-        for i, tile in enumerate(tiles):
-            grey = Image.fromarray(np.rint(np.clip(tile, 0, 1) * 255).astype(np.uint8))
-            image.paste(grey.resize((TILE, TILE), Image.Resampling.BILINEAR), (TILE * i, top + line))
-    return np.asarray(image)
-
-
-def _projection(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
-    line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
-    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
 
 
 def _test_cases(cohort: Cohort) -> list[Case]:

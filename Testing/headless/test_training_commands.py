@@ -220,6 +220,8 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     with (data / "for-card" / "summary.csv").open() as file:
         means = {row["figure"]: float(row["mean"]) for row in csv.DictReader(file) if row["method"] == "generator"}
     assert info.metadata["metrics"]["psnr_x2ct"] == pytest.approx(means["psnr_x2ct"])
+    assert "![Best, middle and worst case](generator.png)" in info.card
+    assert (weights / "generator.png").read_bytes() == (data / "for-card" / "cases.png").read_bytes()
     assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")
     assert 0 <= find(weights / "ct.safetensors").metadata["metrics"]["generated"]["accuracy"] <= 1
     trained = trained_network(data / "generator").network

@@ -15,6 +15,7 @@ from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
 from XrayToCTLib.volume import network_from_ct
+from XrayToCTTraining.case_pictures import telling_picture
 from XrayToCTTraining.charts import confusion_picture, line_chart
 from XrayToCTTraining.classification import (
     is_usable,
@@ -38,6 +39,7 @@ from XrayToCTTraining.evaluation import (
     evaluate_reprojection,
     mean_training_volume,
     summarise,
+    telling_cases,
 )
 from XrayToCTTraining.fidelity import lesion_table
 from XrayToCTTraining.statistics import mcnemar, spread
@@ -142,6 +144,8 @@ def _reconstruction(options: argparse.Namespace) -> None:
     cohort = open_cohort(options.cohort).limited(options.split, options.limit)
     rows = evaluate_reconstruction(predict, cohort, options.split, geometry, size)
     write_evaluation(options.out, rows, f"Reconstruction, {options.split} cases")
+    picture = telling_picture(predict, cohort, telling_cases(rows, "rmse_hu"), geometry, size)
+    write_png(options.out / "cases.png", picture)
     if options.ct is not None:
         mean = mean_training_volume(cohort, cohort.of_split("training"), size)
         real = evaluate_ct(predict, options.ct, geometry, mean)
@@ -159,6 +163,8 @@ def _reprojection(options: argparse.Namespace) -> None:
     if not rows:
         raise UnsuitableInput(f"{options.cohort} has no {options.split} case; choose another --split.")
     write_evaluation(options.out, rows, f"Reprojection, {options.split} cases")
+    picture = telling_picture(predict, xrays, telling_cases(rows, "reprojection_rmse"), geometry, size)
+    write_png(options.out / "cases.png", picture)
 
 
 def _lesions(options: argparse.Namespace) -> None:
