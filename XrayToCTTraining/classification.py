@@ -149,7 +149,7 @@ class Classification(Recipe):
         case, fit = self.training_cases[key[0]], self.settings
         item = _inputs(self.cohort, case, key[1], self.folder, fit)
         if isinstance(fit, XrayClassifierFit) and fit.augment == "styles" and case.has_ct:
-            item["radiograph"], _ = styled_pair(self.cohort, case, XRAY_CLASSIFIERS[fit.classifier].size, rng)
+            item["radiograph"], _ = styled_pair(self.cohort, case, XRAY_CLASSIFIERS[fit.classifier].size, rng, 0.5)
         if isinstance(fit, CTClassifierFit) and fit.shift:
             item["volume"] = shifted(item["volume"], rng, fit.shift)
         if isinstance(fit, XrayClassifierFit) and rng.random() < fit.erasing:

@@ -59,8 +59,8 @@ class ReconstructionFit:
         alternate: in stage 2, whole passes over radiographs and pairs as published, or single steps in turn.
         projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
         normalisation: of projection and radiograph before they are compared: min-max, affine or none.
-        augment: none, or styles: each time a CT is seen its radiograph is of a random device, and half the time
-            it is framed afresh.
+        augment: none, or styles: each time a CT is seen its radiograph is of a random device.
+        framing: with these styles, how often a CT is framed afresh too, 0 to 1.
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
@@ -88,6 +88,7 @@ class ReconstructionFit:
     projection: Projection = "matched"
     normalisation: Normalisation = "min-max"
     augment: Literal["none", "styles"] = "none"
+    framing: float = 0.5
     ema: float = 0.0
     clip: float = 0.0
     gradient_checkpointing: bool = False
@@ -152,7 +153,7 @@ class Reconstruction(Recipe):
             return {"radiograph": radiograph_of(self.xrays, self.xray_cases[index], self.size)}
         case = self.pair_cases[index]
         if self.fit_settings.augment == "styles":
-            radiograph, volume = styled_pair(self.pairs, case, self.size, rng)
+            radiograph, volume = styled_pair(self.pairs, case, self.size, rng, self.fit_settings.framing)
             return {"radiograph": radiograph, "volume": volume}
         radiograph, volume = radiograph_of(self.pairs, case, self.size), volume_of(self.pairs, case, self.size)
         return {"radiograph": radiograph, "volume": volume}

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import network_to_lps
 from XrayToCTTraining.cohort_sheet import varied_cases
 from XrayToCTTraining.data.cohort import open_cohort
+from XrayToCTTraining.simulation.hospital import CohortRequest, case_of
 from XrayToCTTraining.simulation.phantom import simulate_chest
 from XrayToCTTraining.simulation.stored_lesions import read_lesions
 from XrayToCTTraining.tissue_histograms import tissue_histograms
@@ -69,6 +71,12 @@ def test_another_domain_changes_the_radiographs_and_the_spectrum_and_not_the_ana
         difference = film.radiograph(other).astype(float) - clean.radiograph(one)
         assert np.abs(difference).mean() > 5
         assert np.corrcoef(film.radiograph(other).ravel(), clean.radiograph(one).ravel())[0, 1] > 0.5
+
+
+def test_atlas_patients_may_outnumber_procedural_ones_in_every_class():
+    request = CohortRequest(36, 5, 32, atlases=("any.nrrd",), atlas_weight=3)
+    counts = Counter((case.source, case.label) for case in (case_of(request, i) for i in range(36)))
+    assert counts == {(s, c): n for s, n in (("procedural", 3), ("atlas", 9)) for c in ("healthy", "sick", "tb")}
 
 
 def test_a_streamed_cohort_is_a_list_and_a_card(tmp_path):

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side-mm", type=float, default=320.0, help="physical side of the volume")
     parser.add_argument("--domain", choices=DOMAINS, default="drr", help="device and spectrum of patients")
     parser.add_argument("--atlas", type=Path, action="append", default=[], help="a real chest CT to warp; repeatable")
+    parser.add_argument("--atlas-weight", type=int, default=1, help="patients from atlases for each procedural one")
     parser.add_argument(
         "--stream",
         action="store_true",
@@ -31,8 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    atlases = tuple(str(path) for path in options.atlas)
     request = CohortRequest(
-        options.patients, options.seed, options.size, options.side_mm, options.domain, atlases, options.stream
+        options.patients,
+        options.seed,
+        options.size,
+        options.side_mm,
+        options.domain,
+        tuple(str(path) for path in options.atlas),
+        options.stream,
+        options.atlas_weight,
     )
     write_cohort(options.out, request, options.workers)

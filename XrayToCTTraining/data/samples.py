@@ -41,14 +41,20 @@ def geometry_of(cohort: Cohort, size: int) -> Geometry:
     return Geometry.from_dict({**json.loads(recorded), "detector_pixels": (size, size)})
 
 
-def styled_pair(cohort: Cohort, case: Case, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def styled_pair(
+    cohort: Cohort, case: Case, size: int, rng: np.random.Generator, framing: float
+) -> tuple[Tensor, Tensor]:
     """A case with a CT as some device would have seen it, differently each time.
+
+    Args:
+        framing: probability of a frame of its own (:func:`posed`). That is interpolation, which blurs, and leaves open
+            how large the patient is: the rest stays as it is.
 
     Returns:
         Radiograph (1, size, size) in [0, 1] and volume (1, size, size, size) in network values.
     """
     volume = volume_of(cohort, case, size)
-    if rng.random() < 0.5:  # framing is interpolation, which blurs: half of the truth stays as sharp as it is
+    if rng.random() < framing:
         volume = posed(volume, rng)
     return acquired(volume, geometry_of(cohort, size), rng), volume
 

@@ -81,6 +81,11 @@ def assign(
     return Assignment(index, tuple(map(int, seeds)), source, block, label)
 
 
+def sources_with(atlases: Sequence[object], atlas_weight: int = 1) -> tuple[Source, ...]:
+    """Sources as :func:`assign` takes them: ``atlas_weight`` atlas patients for each procedural one, if any atlas."""
+    return SOURCES[:1] + (SOURCES[1:] * atlas_weight if atlases else ())
+
+
 def make_patient(
     seed: int,
     size: int = 128,
@@ -104,9 +109,10 @@ def cohort(
     side_mm: float = 320.0,
     atlases: Sequence[Atlas] = (),
     spectrum: Spectrum = SPECTRA["drr"],
+    atlas_weight: int = 1,
 ) -> Iterator[tuple[Assignment, Patient]]:
-    """The patients of these indices, one after another; without atlases all are procedural."""
-    sources: tuple[Source, ...] = SOURCES if atlases else ("procedural",)
+    """The patients of these indices, one after another, from :func:`sources_with`."""
+    sources = sources_with(atlases, atlas_weight)
     for index in indices:
         who = assign(index, cohort_seed, sources, spectrum.labels)
         atlas = atlases[who.atlas_turn % len(atlases)] if atlases else None

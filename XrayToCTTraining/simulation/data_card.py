@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from XrayToCTTraining.data.cohort import SPLITS, Case
-from XrayToCTTraining.simulation.cohort import SOURCES, SPECTRA
+from XrayToCTTraining.simulation.cohort import SPECTRA, sources_with
 from XrayToCTTraining.simulation.hospital import CohortRequest
 from XrayToCTTraining.simulation.patient import LABELS
 
@@ -31,7 +31,7 @@ def data_card(request: CohortRequest, cases: Sequence[Case]) -> str:
         else _table(("finding", "patients"), sorted(findings.items())) + "\n\nA patient may have several findings."
     )
     kept = "nowhere: each patient is simulated when it is asked for" if request.streamed else "in this folder"
-    block = len(spectrum.labels) * (len(SOURCES) if request.atlases else 1)
+    block = len(spectrum.labels) * len(sources_with(request.atlases, request.atlas_weight))
     exactness = (
         "exact"
         if request.domain == "drr"

@@ -16,7 +16,7 @@ from XrayToCTTraining.data.cohort import STRUCTURES, Case
 from XrayToCTTraining.data.rendering import rendered
 from XrayToCTTraining.simulation.acquisition import acquire
 from XrayToCTTraining.simulation.atlas import Atlas, load_atlas
-from XrayToCTTraining.simulation.cohort import SOURCES, SPECTRA, assign, cohort
+from XrayToCTTraining.simulation.cohort import SPECTRA, assign, cohort, sources_with
 from XrayToCTTraining.simulation.devices import DOMAINS, device
 from XrayToCTTraining.simulation.patient import Patient
 
@@ -29,7 +29,8 @@ class CohortRequest:
         patients: how many; the last tenth is the validation split and the tenth before it the test split.
         domain: ``drr``, ``real-a`` or ``real-b``: who comes (:data:`cohort.SPECTRA`) and on what device
             (:func:`devices.device`).
-        atlases: CT files whose anatomy is warped for half of the patients; without any, all are procedural.
+        atlases: CT files whose anatomy is warped; without any, all patients are procedural.
+        atlas_weight: with atlases, how many patients come from them for each procedural one.
         streamed: nothing is stored; each patient is simulated when it is asked for.
     """
 
@@ -40,6 +41,7 @@ class CohortRequest:
     domain: str = "drr"
     atlases: tuple[str, ...] = ()
     streamed: bool = False
+    atlas_weight: int = 1
 
     @property
     def geometry(self) -> Geometry:
@@ -59,7 +61,7 @@ def split_of(index: int, patients: int) -> str:
 
 def case_of(request: CohortRequest, index: int, patient: Patient | None = None) -> Case:
     """The manifest's row of a patient; without the patient at hand, findings are unknown."""
-    sources = SOURCES if request.atlases else SOURCES[:1]
+    sources = sources_with(request.atlases, request.atlas_weight)
     who = assign(index, request.seed, sources, SPECTRA[request.domain].labels)
     name = f"{index:05d}"
     return Case(
@@ -83,8 +85,8 @@ def patient_of(request: CohortRequest, index: int) -> Patient:
         UnsuitableInput: an atlas cannot be read.
     """
     atlases = _atlases(request.atlases, request.size, request.side_mm)
-    spectrum = SPECTRA[request.domain]
-    ((_, patient),) = cohort(request.seed, [index], request.size, request.side_mm, atlases, spectrum)
+    who = SPECTRA[request.domain], request.atlas_weight
+    ((_, patient),) = cohort(request.seed, [index], request.size, request.side_mm, atlases, *who)
     return patient
 
 
