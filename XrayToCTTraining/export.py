@@ -78,7 +78,7 @@ def losses_of(settings: dict[str, Any]) -> str:
         return "cross-entropy" if settings.get("network") == "classifier" else "least squares GAN"
     weights = dict(settings["weights"])
     if not settings["induction_epochs"]:
-        weights |= {"induction": 0, "details": 0}
+        weights |= {"induction": 0, "details": 0, "anchor": 0}
     form = {"adversarial": f" ({settings['adversarial_form']})"}
     return ", ".join(f"{name} {weight:g}{form.get(name, '')}" for name, weight in weights.items() if weight)
 

@@ -25,6 +25,8 @@ class LossWeights:
             squared error alone blurs.
         similarity: of the structural dissimilarity of slices against the true CT; ours, for the same purpose.
         details: of the dissimilarity of details in projection and real radiograph; ours, beside ``induction``.
+        anchor: of the mean squared distance from what stage 1 made of the same real radiograph; ours. Without it a
+            generator that tells real radiographs from projections may paint them on the chest wall and lose the chest.
     """
 
     adversarial: float = 0.1
@@ -34,6 +36,7 @@ class LossWeights:
     absolute: float = 0.0
     similarity: float = 0.0
     details: float = 0.0
+    anchor: float = 0.0
 
 
 def projection_loss(predicted: Tensor, truth: Tensor) -> Tensor:

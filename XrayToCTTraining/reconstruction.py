@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -128,6 +129,7 @@ class Reconstruction(Recipe):
             self.xray_cases = _subset(xrays.of_split("training"), fit.induction_cases, fit.seed)
         if not self.pair_cases:
             raise UnsuitableInput(f"{pairs.folder} has no training case with a CT; prepare CTs or simulate patients.")
+        self.anchor: dict[str, Tensor] = {}  # weights after stage 1, once stage 2 has begun
         self.averaged = {key: value.clone() for key, value in self.generator.state_dict().items()} if fit.ema else {}
 
     def plan(self, epoch: int) -> list[list[tuple[str, int]]]:
@@ -170,6 +172,8 @@ class Reconstruction(Recipe):
         if epoch == fit.epochs and not self._is_stage_2_begun(optimisers[0]):
             for optimiser in optimisers:
                 optimiser.state.clear()  # "a fresh Adam"
+            weights = self.averaged or dict(self.generator.state_dict())
+            self.anchor = {key: value.clone() for key, value in weights.items()} if fit.weights.anchor else {}
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = fit.learning_rate * self._rate(epoch, optimisers[0])
@@ -180,7 +184,8 @@ class Reconstruction(Recipe):
         generated = []
         for part in parts:
             volume = self.generator(part["radiograph"])
-            terms = self._generator_losses(volume, part)
+            anchored = self._anchored(part["radiograph"]) if self.anchor and "volume" not in part else None
+            terms = self._generator_losses(volume, part, anchored)
             self.manual_backward(sum(getattr(fit.weights, name) * term for name, term in terms.items()) / len(parts))
             generated.append(volume.detach())
             for name, term in terms.items():
@@ -197,7 +202,7 @@ class Reconstruction(Recipe):
             self.descend(1)
         return losses
 
-    def _generator_losses(self, volume: Tensor, part: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _generator_losses(self, volume: Tensor, part: dict[str, Tensor], anchored: Tensor | None) -> dict[str, Tensor]:
         """Terms by their name in LossWeights; those of weight 0 are left out, except where they are worth watching."""
         fit = self.fit_settings
         with torch.autocast(volume.device.type, enabled=False):
@@ -209,12 +214,23 @@ class Reconstruction(Recipe):
                 terms = {"induction": loss}
                 if fit.weights.details:
                     terms["details"] = details_loss(volume.float(), radiograph, self.geometry)
+                if anchored is not None:
+                    terms["anchor"] = F.mse_loss(volume.float(), anchored.float())
                 return terms
             terms = regression_losses(volume.float(), part["volume"].float(), fit.weights)
         if self.discriminator is not None:
             scores = self.discriminator(part["radiograph"], volume)
             terms["adversarial"] = generator_adversarial_loss(scores, fit.adversarial_form)
         return terms
+
+    @torch.no_grad()
+    def _anchored(self, radiograph: Tensor) -> Tensor:
+        """What the generator made of radiographs after stage 1."""
+        weights = {key: value.to(radiograph.device) for key, value in self.anchor.items()}
+        self.generator.eval()  # no dropout
+        volume = torch.func.functional_call(self.generator, weights, radiograph)
+        self.generator.train()
+        return volume
 
     def _is_stage_2_begun(self, optimiser: Optimizer) -> bool:
         return optimiser.param_groups[0].get("stage") == 2
@@ -256,10 +272,10 @@ class Reconstruction(Recipe):
             yield radiograph[0].cpu().numpy(), predicted, volume_of(self.pairs, case, self.size)[0].numpy()
 
     def extra_state(self) -> dict[str, Any]:
-        return {"averaged": self.averaged}
+        return {"averaged": self.averaged, "anchor": self.anchor}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
-        self.averaged = state["averaged"]
+        self.averaged, self.anchor = state["averaged"], state["anchor"]
 
 
 def fit_reconstruction(

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from XrayToCTTraining.data.cohort import open_cohort
+from XrayToCTTraining.data.samples import radiograph_of
 from XrayToCTTraining.engine import CHECKPOINT
+from XrayToCTTraining.reconstruction import trained_generator
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -124,6 +127,20 @@ def test_runs_of_a_seed_share_their_first_stage(data, whole):
     training(*options(data, "shared"), "--start", data / "whole" / "epoch-2.pt")
     shared = torch.load(data / "shared" / CHECKPOINT, weights_only=True)
     assert_same_bits(shared["model"], whole["model"])
+
+
+def test_the_anchor_holds_volumes_of_radiographs_nearer_to_what_stage_1_made_of_them(data, whole):
+    """Pairs, which move them too, have no weight here but the adversarial one."""
+    start = ["--start", data / "whole" / "epoch-2.pt"]
+    idle = ["--weights.reconstruction", 0, "--weights.projection", 0]
+    for name, anchor in (("free", 0), ("held", 1000)):
+        training(*options(data, name), *start, *idle, "--weights.anchor", anchor)
+    cohort = open_cohort(data / "xrays")
+    x = torch.stack([radiograph_of(cohort, case, 32) for case in cohort.of_split("training")])
+    checkpoints = data / "whole" / "epoch-2.pt", data / "free", data / "held"
+    with torch.no_grad():
+        before, free, held = (trained_generator(path)[0](x) for path in checkpoints)
+    assert (held - before).square().mean() < 0.5 * (free - before).square().mean()
 
 
 def test_other_settings_are_refused_for_a_run_that_has_begun(data, whole):
