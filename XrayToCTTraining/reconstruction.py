@@ -202,7 +202,9 @@ class Reconstruction(Recipe):
             self.descend(1)
         return losses
 
-    def _generator_losses(self, volume: Tensor, part: dict[str, Tensor], anchored: Tensor | None) -> dict[str, Tensor]:
+    def _generator_losses(
+        self, volume: Tensor, part: dict[str, Tensor], anchored: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Terms by their name in LossWeights; those of weight 0 are left out, except where they are worth watching."""
         fit = self.fit_settings
         with torch.autocast(volume.device.type, enabled=False):
