@@ -1,8 +1,8 @@
-"""Times two pieces of work against each other in one run."""
+"""Times pieces of work against each other in one run."""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -33,3 +33,11 @@ def paired_times(first: Callable[[], object], second: Callable[[], object], runs
                 seconds[which].append(time.perf_counter() - started)
     ratios = [slow / fast for fast, slow in zip(*seconds, strict=True)]
     return PairedTimes(statistics.median(seconds[0]), statistics.median(seconds[1]), statistics.median(ratios))
+
+
+def print_ratios(label: str, name: str, results: Mapping[str, Sequence[Mapping[str, float]]], peer: str) -> None:
+    """A line for seconds and one for MiB: medians of a network and of its peer, and the median of the paired ratios."""
+    for unit in ("seconds", "MiB"):
+        ratios = [p[unit] / o[unit] for o, p in zip(results[name], results[peer], strict=True)]
+        ours, theirs = (statistics.median(row[unit] for row in results[which]) for which in (name, peer))
+        print(f"{label} {unit:7s}: ours {ours:8.2f}, {peer} {theirs:8.2f}, {peer}/ours {statistics.median(ratios):.2f}")

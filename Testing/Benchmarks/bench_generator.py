@@ -10,11 +10,12 @@ own 3D convolution and 14.5 for its half of the first one after it, at full size
 import argparse
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from _paired import print_ratios
 
 
 def measure(network: str, size: int, backward: bool) -> dict[str, float]:
@@ -61,13 +62,7 @@ def main() -> None:
                 rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         words = "forward" if direction == "forward" else "forward + backward"
         for name in ("paper", "compact"):
-            for unit in ("seconds", "MiB"):
-                ratios = [p[unit] / o[unit] for o, p in zip(results[name], results["plain"], strict=True)]
-                ours, plain = (statistics.median(row[unit] for row in results[which]) for which in (name, "plain"))
-                print(
-                    f"generator {name + f' {options.size}':11s}, {words:18s} {unit:7s}: ours {ours:8.2f}, "
-                    f"plain paper {plain:8.2f}, plain/ours {statistics.median(ratios):.2f}"
-                )
+            print_ratios(f"generator {name + f' {options.size}':11s}, {words:18s}", name, results, "plain")
 
 
 if __name__ == "__main__":

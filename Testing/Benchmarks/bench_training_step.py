@@ -11,11 +11,12 @@ a process of its own, in turn, and the second step of each is the one that count
 import argparse
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from _paired import print_ratios
 
 KINDS = ("ours", "ours, gradient checkpointing", "plain")
 
@@ -78,13 +79,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--threads", str(options.threads), "--measure", kind]
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     for kind in KINDS[:-1]:
-        for unit in ("seconds", "MiB"):
-            ratios = [p[unit] / o[unit] for o, p in zip(results[kind], results["plain"], strict=True)]
-            ours, plain = (statistics.median(row[unit] for row in results[name]) for name in (kind, "plain"))
-            print(
-                f"training step, paper 64, {kind:29s} {unit:7s}: {ours:8.2f}, plain {plain:8.2f}, "
-                f"plain/ours {statistics.median(ratios):.2f}"
-            )
+        print_ratios(f"training step, paper 64, {kind:29s}", kind, results, "plain")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
+from XrayToCTTraining.commands import positive
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -96,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
         own.add_argument("--style", type=Path, help="run of `fit cyclegan` to apply to radiographs before")
         own.add_argument("--split", choices=SPLITS, default="test")
-        own.add_argument("--limit", type=_positive, default=0, help="only the first so many cases of the split")
+        own.add_argument("--limit", type=positive, default=0, help="only the first so many cases of the split")
         own.add_argument("--out", type=Path, required=True, help="folder of the tables")
         if name == "reconstruction":
             own.add_argument("--ct", type=Path, help="a real CT, unseen in training, to evaluate on as well")
@@ -118,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own = task("cohort", "what a cohort with CTs looks like, and its Hounsfield units by tissue")
     own.add_argument("--cohort", type=Path, required=True)
     own.add_argument("--reference", type=Path, help="a real CT whose Hounsfield units are shown beside")
-    own.add_argument("--count", type=_positive, default=12, help="how many cases, taking the classes in turn")
+    own.add_argument("--count", type=positive, default=12, help="how many cases, taking the classes in turn")
     own.add_argument("--out", type=Path, required=True, help="folder of the pictures and the table")
 
     own = task("curves", "a chart of a training's losses or figures")
@@ -300,12 +301,6 @@ def _cohort(options: argparse.Namespace) -> None:
     text = f"# {len(cases)} cases of {cohort.folder.name}{beside}\n\n{markdown_table(rows)}{TISSUES}"
     (out / "summary.md").write_text(text)
     print(text)
-
-
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
 
 
 def _curves(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from XrayToCTTraining.commands import positive
 from XrayToCTTraining.simulation.devices import DOMAINS
 from XrayToCTTraining.simulation.hospital import CohortRequest
 from XrayToCTTraining.simulation.write_cohort import write_cohort
@@ -22,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side-mm", type=float, default=320.0, help="physical side of the volume")
     parser.add_argument("--domain", choices=DOMAINS, default="drr", help="device and spectrum of patients")
     parser.add_argument("--atlas", type=Path, action="append", default=[], help="a real chest CT to warp; repeatable")
-    parser.add_argument("--atlas-weight", type=int, default=1, help="patients from atlases for each procedural one")
+    parser.add_argument(
+        "--atlas-weight", type=positive, default=1, help="patients from atlases for each procedural one"
+    )
     parser.add_argument(
         "--stream",
         action="store_true",
