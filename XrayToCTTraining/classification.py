@@ -23,6 +23,7 @@ from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, styled_pair, volume_of
 from XrayToCTTraining.data.volumes import read_volume
 from XrayToCTTraining.engine import BEST, Engine, Recipe, batches, train
+from XrayToCTTraining.simulation.cohort import SOURCES
 from XrayToCTTraining.timm_checkpoint import load_timm
 
 Kind = Literal["ct", "xray", "joint"]
@@ -212,6 +213,8 @@ def fit_classifier(
     recipe = Classification(cohort, folder, fit, timm)
     record = {"network": "classifier", "kind": kind_of(fit), **asdict(fit)}
     record |= {"cases": len(recipe.training_cases), "left_out": recipe.left_out, "timm": timm.name if timm else None}
+    tuberculous = [case for case in recipe.training_cases if case.label == "tb"]
+    record["tb_from_patients"] = any(case.source not in SOURCES for case in tuberculous)
     train(recipe, run, engine, record)
 
 

@@ -84,7 +84,7 @@ def evaluate_reconstruction(predict: Predict, cohort: Cohort, split: str, geomet
             predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
         for method, volume in ((GENERATOR, predicted), (MEAN, mean), (NEAREST, nearest)):
             true_masks = {name: masks[name] for name in ("body", "lungs", "bone")} if masks else None
-            figures = _figures(volume, truth, radiograph[0].numpy(), geometry, true_masks)
+            figures = volume_figures(volume, truth, radiograph[0].numpy(), geometry, true_masks)
             rows.append(Row(case.name, case.source, method, figures))
     return rows
 
@@ -143,7 +143,7 @@ def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarr
     with torch.no_grad():
         predicted = predict(torch.from_numpy(radiograph)[None, None])[0, 0].numpy()
     return [
-        Row(path.stem, "real", method, _figures(volume, truth, radiograph, geometry))
+        Row(path.stem, "real", method, volume_figures(volume, truth, radiograph, geometry))
         for method, volume in ((GENERATOR, predicted), (MEAN, mean))
     ]
 
@@ -154,13 +154,14 @@ def telling_cases(rows: Sequence[Row], figure: str) -> dict[str, str]:
     return {"best": own[0].case, "middle": own[len(own) // 2].case, "worst": own[-1].case}
 
 
-def _figures(
+def volume_figures(
     volume: np.ndarray,
     truth: np.ndarray,
     radiograph: np.ndarray,
     geometry: Geometry,
     masks: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, float]:
+    """Everything that can be said of a volume beside the true one, by name; arrays (D, H, W) and (rows, columns)."""
     figures = score_volume(volume, truth, ssim_step=1, masks=masks)
     figures["sharpness"] = sharpness(volume, truth, (masks or tissue_masks(truth))["body"])
     return figures | reprojection(volume, radiograph, geometry) | anatomy(volume, geometry)

@@ -107,7 +107,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
         "training_data": data,
         "metrics": metrics,
         "loss_preset": losses_of(trained.settings),
-        "summary": " ".join(limits_of(trained.kind)),
+        "summary": " ".join(limits_of(trained.kind, trained.settings)),
         "settings": trained.settings,
     }
     out.mkdir(parents=True, exist_ok=True)

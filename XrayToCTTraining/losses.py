@@ -7,9 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from XrayToCTLib.projection import mean_projections
+from XrayToCTLib.projection import HU_RANGE, mean_projections
 
 AdversarialForm = Literal["paper", "x2ct"]
+
+_BORDER, _BORDER_WIDTH = (1024 - 375) / HU_RANGE, 75 / HU_RANGE
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class LossWeights:
             squared error alone blurs.
         similarity: of the structural dissimilarity of slices against the true CT; ours, for the same purpose.
         details: of the dissimilarity of details in projection and real radiograph; ours, beside ``induction``.
-        anchor: of the mean squared distance from what stage 1 made of the same real radiograph; ours. Without it a
-            generator that tells real radiographs from projections may paint them on the chest wall and lose the chest.
+        anchor: of the distance from what stage 1 made of the same real radiograph (:func:`anchor_loss`); ours. Without
+            it a generator that tells real radiographs from projections may paint them on the chest wall and lose the
+            chest.
     """
 
     adversarial: float = 0.1
@@ -44,6 +47,20 @@ def projection_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     pairs = zip(mean_projections(predicted), mean_projections(truth), strict=True)
     losses = [F.l1_loss(p, t) for p, t in pairs]
     return (losses[0] + losses[1] + losses[2]) / 3
+
+
+def anchor_loss(predicted: Tensor, before: Tensor) -> Tensor:
+    """How far shape induction has moved a volume from what stage 1 made of the same radiograph; ours.
+
+    The mean squared difference of the network values, and a tenth of that of how much each voxel is tissue (0 or 1),
+    which weighs far more: densities may follow a film's grey scale, but walls, lungs and heart stay where they were.
+    """
+    return F.mse_loss(predicted, before) + 0.1 * F.mse_loss(_tissue(predicted), _tissue(before))
+
+
+def _tissue(volume: Tensor) -> Tensor:
+    """0 for air, 1 for tissue; 0.5 at -375 HU, between lung and chest wall."""
+    return torch.sigmoid((volume - _BORDER) / _BORDER_WIDTH)
 
 
 def generator_adversarial_loss(scores: Tensor, form: AdversarialForm) -> Tensor:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from XrayToCTLib.marking import TB_NOTICE
+
 TITLES = {
     "generator": "Generator: one frontal chest radiograph to a CT volume",
     "ct_classifier": "CT classifier: healthy, sick or TB from a CT volume",
     "xray_classifier": "X-ray classifier: healthy, sick or TB from a radiograph",
     "style_transfer": "Style transfer: a real radiograph to the style of projections (CycleGAN)",
 }
-_TB = "The TB class was never validated on patients by this project; what it means depends on the labels in the data."
+_PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
 LIMITS = {
     "generator": (
         "Depth is guessed from what the training chests have in common: vessels, fissures and small lesions are "
@@ -20,12 +22,10 @@ LIMITS = {
         "Frontal chests of adults only; children, lateral views and other body parts give meaningless volumes.",
     ),
     "ct_classifier": (
-        _TB,
         "A generated volume does not hold more than its radiograph; small lesions do not survive generation.",
         "It may rest on shortcuts: wherever a class comes from one source only, it learns the source.",
     ),
     "xray_classifier": (
-        _TB,
         "It may rest on shortcuts: wherever a class comes from one source only, it learns the source.",
     ),
     "style_transfer": (
@@ -34,9 +34,9 @@ LIMITS = {
 }
 
 
-def limits_of(kind: str) -> tuple[str, ...]:
-    """Sentences on what a network of this kind cannot do."""
-    return LIMITS[kind]
+def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
+    """Sentences on what a network of this kind, fitted with these settings, cannot do."""
+    return (_PATIENTS if settings.get("tb_from_patients") else TB_NOTICE, *LIMITS[kind])
 
 
 def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results: str) -> str:
@@ -45,7 +45,7 @@ def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results
     Args:
         settings: of the fit. data: a sentence on what the network was trained on. results: tables, Markdown.
     """
-    limits = "\n".join(f"- {sentence}" for sentence in limits_of(kind))
+    limits = "\n".join(f"- {sentence}" for sentence in limits_of(kind, settings))
     lines = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in settings.items())
     figures = results.replace("\n# ", "\n### ").replace("# ", "### ", 1) if results else "Not evaluated.\n"
     return f"""# {name}

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -29,6 +28,7 @@ from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
 from XrayToCTTraining.losses import (
     AdversarialForm,
     LossWeights,
+    anchor_loss,
     discriminator_loss,
     generator_adversarial_loss,
     regression_losses,
@@ -217,7 +217,7 @@ class Reconstruction(Recipe):
                 if fit.weights.details:
                     terms["details"] = details_loss(volume.float(), radiograph, self.geometry)
                 if anchored is not None:
-                    terms["anchor"] = F.mse_loss(volume.float(), anchored.float())
+                    terms["anchor"] = anchor_loss(volume.float(), anchored.float())
                 return terms
             terms = regression_losses(volume.float(), part["volume"].float(), fit.weights)
         if self.discriminator is not None:

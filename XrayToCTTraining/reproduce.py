@@ -33,7 +33,7 @@ from XrayToCTTraining.losses import LossWeights
 from XrayToCTTraining.reconstruction import ReconstructionFit, fit_reconstruction
 from XrayToCTTraining.strategies import volumes_of
 
-X2CT, CYCLEGAN, INDUCTION, XRAY, JOINT = "x2ct", "x2ct-cyclegan", "induction", "x-ray", "joint"
+X2CT, CYCLEGAN, INDUCTION, OURS = "x2ct", "x2ct-cyclegan", "induction", "anchored"
 LAMBDAS = (0.0, 0.1, 1.0, 10.0, 100.0)
 
 
@@ -48,6 +48,9 @@ class Scale:
     xray: XrayClassifierFit
     joint: JointClassifierFit
 
+
+OUR_INDUCTION = {"induction": 30.0, "details": 1.0, "anchor": 30.0}
+"""Loss weights of the preset ``compact`` in stage 2; ``anchored`` is the paper's strategy with these."""
 
 _SMALL_WEIGHTS = LossWeights(adversarial=0.1, reconstruction=10.0, projection=10.0)
 SCALES = {
@@ -132,6 +135,12 @@ class Experiment:
             weights = replace(fit.weights, induction=weight)
             self._fit(replace(fit, weights=weights), folder / strategy, start)
             return folder / strategy, None
+        if strategy == OURS:
+            ours = replace(
+                fit, weights=replace(fit.weights, **OUR_INDUCTION), normalisation="affine", alternate="steps"
+            )
+            self._fit(ours, folder / OURS, start)
+            return folder / OURS, None
         whole = replace(fit, epochs=fit.epochs + fit.induction_epochs, induction_epochs=0)
         self._fit(whole, folder / X2CT, start)
         if strategy != CYCLEGAN:

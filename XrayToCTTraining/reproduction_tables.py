@@ -9,7 +9,7 @@ import numpy as np
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTTraining.paper import FIGURES, TABLE_1, TABLE_2
-from XrayToCTTraining.reproduce import CYCLEGAN, LAMBDAS, X2CT, Experiment, Outcome, induction
+from XrayToCTTraining.reproduce import CYCLEGAN, LAMBDAS, OURS, X2CT, Experiment, Outcome, induction
 from XrayToCTTraining.statistics import mcnemar, spread
 from XrayToCTTraining.tables import markdown_table, write_csv
 
@@ -31,6 +31,7 @@ def table_1(experiment: Experiment, out: Path) -> str:
         X2CT: [experiment.outcome(X2CT, seed) for seed in seeds],
         CYCLEGAN: [experiment.outcome(CYCLEGAN, seed) for seed in seeds],
         "induction": [experiment.outcome(chosen, seed) for seed in seeds],
+        OURS: [experiment.outcome(OURS, seed) for seed in seeds],
         "X-ray alone": [experiment.outcome(chosen, seed, "xray") for seed in seeds],
         "X-ray and CT (joint)": [experiment.outcome(chosen, seed, "joint") for seed in seeds],
     }

@@ -284,12 +284,24 @@ def test_a_table_is_reproduced_beside_the_papers(data, experiment, what):
     assert "0.939 ± 0.003" in text  # the paper's
     with (data / "experiment" / f"{what}.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    names = {"table1": {"x2ct", "x2ct-cyclegan", "induction", "X-ray alone", "X-ray and CT (joint)"}}
+    names = {"table1": {"x2ct", "x2ct-cyclegan", "induction", "anchored", "X-ray alone", "X-ray and CT (joint)"}}
     names["table2"] = {"0", "0.1", "1", "10", "100"}
     assert {row["row"] for row in table} == names[what]
     assert {row["seed"] for row in table} == {"0", "1"}
     for row in table:
         assert 0 <= float(row["accuracy"]) <= 1
+
+
+def test_each_strategy_is_measured_against_the_truth(data, experiment):
+    training("reproduce", "truth", *experiment)
+    with (data / "experiment" / "truth.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    own = {row["strategy"]: row for row in table if row["seed"] == "0"}
+    assert {"mean training volume", "x2ct", "x2ct-cyclegan", "induction-10", "anchored"} < set(own)
+    constant = [row for row in table if row["strategy"] == "mean training volume"]
+    assert len({row["mae_hu"] for row in constant}) == 1  # it knows neither radiograph nor seed
+    assert all(0 < float(row["mae_hu"]) < 2500 and 0 <= float(row["handed"]) <= 1 for row in table)
+    assert "lesions: found" in (data / "experiment" / "truth.md").read_text()
 
 
 @pytest.mark.parametrize("what", ["figure1", "figure2", "figure4"])

@@ -1,4 +1,4 @@
-"""``reproduce``: one of the paper's tables or figures, from prepared data to a page."""
+"""``reproduce``: one of the paper's tables or figures, or what it could not measure, from prepared data to a page."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from XrayToCTTraining.engine import Engine
 from XrayToCTTraining.reproduce import LAMBDAS, SCALES, Experiment, expected_hours
 from XrayToCTTraining.reproduction_figures import figure_1, figure_2, figure_4
 from XrayToCTTraining.reproduction_tables import table_1, table_2
+from XrayToCTTraining.reproduction_truth import truth_table
 
 EXAMPLES = """examples:
   %(prog)s table1 --pairs runs/lidc --xrays runs/tbx11k --out runs/experiment --scale paper --accelerator gpu
   %(prog)s table2 --pairs runs/cohort --xrays runs/shifted --out runs/small --scale small
+  %(prog)s truth --pairs runs/cohort --xrays runs/shifted --out runs/small --scale small
   %(prog)s figure1 --pairs runs/cohort --xrays runs/shifted --out runs/small --scale small
 
 Everything of an experiment lies in its --out: a second table or figure uses the runs of the first, and a stopped one
 goes on where it was.
 """
-TABLES = {"table1": table_1, "table2": table_2}
+TABLES = {"table1": table_1, "table2": table_2, "truth": truth_table}
 FIGURES = {"figure1": figure_1, "figure2": figure_2, "figure4": figure_4}
 
 
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         scale = replace(scale, seeds=options.seeds)
     engine = Engine(options.accelerator, options.devices, precision=options.precision)
     experiment = Experiment(open_cohort(options.pairs), open_cohort(options.xrays), options.out, scale, engine)
-    hours = expected_hours(experiment, len(LAMBDAS))
+    hours = expected_hours(experiment, len(LAMBDAS) + 1)
     print(
         f"Reconstruction will take about {hours:.2g} hours in all, from the time of one step; classifiers come on top."
     )

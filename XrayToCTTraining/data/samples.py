@@ -13,6 +13,8 @@ from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.simulation.acquisition import acquire
 from XrayToCTTraining.simulation.devices import random_style
 
+_NARROW = 0.1  # how often, in random styles, a scan's field does not reach the skin
+
 
 def radiograph_of(cohort: Cohort, case: Case, size: int) -> Tensor:
     """The stored radiograph, (1, size, size) in [0, 1], normalised as at inference."""
@@ -48,7 +50,7 @@ def styled_pair(
 
     Args:
         framing: probability of a frame of its own (:func:`posed`). That is interpolation, which blurs, and leaves open
-            how large the patient is: the rest stays as it is.
+            how large the patient is: the rest stays as it is. One in ten is then :func:`narrowed`.
 
     Returns:
         Radiograph (1, size, size) in [0, 1] and volume (1, size, size, size) in network values.
@@ -56,7 +58,18 @@ def styled_pair(
     volume = volume_of(cohort, case, size)
     if rng.random() < framing:
         volume = posed(volume, rng)
+    if rng.random() < _NARROW:
+        volume = narrowed(volume, rng)
     return acquired(volume, geometry_of(cohort, size), rng), volume
+
+
+def narrowed(volume: Tensor, rng: np.random.Generator) -> Tensor:
+    """A volume (1, D, H, W) whose sides are air from 64 to 94 % of the way out, as where a scan's field was narrow."""
+    half = volume.shape[-1] / 2
+    right, left = (round(half * rng.uniform(0.06, 0.36)) for _ in range(2))
+    result = torch.zeros_like(volume)
+    result[..., right : volume.shape[-1] - left] = volume[..., right : volume.shape[-1] - left]
+    return result
 
 
 def acquired(volume: Tensor, geometry: Geometry, rng: np.random.Generator) -> Tensor:

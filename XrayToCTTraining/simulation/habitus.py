@@ -97,7 +97,7 @@ def random_frame(rng: np.random.Generator, size: int, side_mm: float, habitus: H
         turn[a, a] = turn[b, b] = np.cos(angle)
         turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
         matrix = turn @ matrix
-    shift = rng.normal(0, [4, 5, 4]) + np.array([0, -4, 0])
+    shift = rng.normal([-6, -4, 0], [8, 5, 4])  # in depth as in scans, whose table is set by eye
     bend = rng.normal(0, 5.0, (3, 5, 5, 5)) + _spinal_curves(habitus, side_mm)
     return Frame(size, side_mm, matrix, shift, bend.astype(np.float32))
 
