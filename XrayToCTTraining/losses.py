@@ -11,7 +11,7 @@ from XrayToCTLib.projection import HU_RANGE, mean_projections
 
 AdversarialForm = Literal["paper", "x2ct"]
 
-_BORDER, _BORDER_WIDTH = (1024 - 375) / HU_RANGE, 75 / HU_RANGE
+_BORDERS_HU, _BORDER_WIDTH_HU = (-375.0, 150.0), 75.0  # of tissue in air, of bone in tissue
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,17 @@ def projection_loss(predicted: Tensor, truth: Tensor) -> Tensor:
 def anchor_loss(predicted: Tensor, before: Tensor) -> Tensor:
     """How far shape induction has moved a volume from what stage 1 made of the same radiograph; ours.
 
-    The mean squared difference of the network values, and a tenth of that of how much each voxel is tissue (0 or 1),
-    which weighs far more: densities may follow a film's grey scale, but walls, lungs and heart stay where they were.
+    The mean squared difference of the network values, and a tenth of that of how much each voxel is tissue and how much
+    it is bone (0 or 1), which weigh far more: densities may follow a film's grey scale, but walls, lungs, heart and
+    spine stay where they were.
     """
-    return F.mse_loss(predicted, before) + 0.1 * F.mse_loss(_tissue(predicted), _tissue(before))
+    borders = sum(F.mse_loss(_above(predicted, hu), _above(before, hu)) for hu in _BORDERS_HU)
+    return F.mse_loss(predicted, before) + 0.1 * borders
 
 
-def _tissue(volume: Tensor) -> Tensor:
-    """0 for air, 1 for tissue; 0.5 at -375 HU, between lung and chest wall."""
-    return torch.sigmoid((volume - _BORDER) / _BORDER_WIDTH)
+def _above(volume: Tensor, border_hu: float) -> Tensor:
+    """How far each voxel is denser than a border: 0 or 1, and between them near it."""
+    return torch.sigmoid((volume * HU_RANGE - (1024 + border_hu)) / _BORDER_WIDTH_HU)
 
 
 def generator_adversarial_loss(scores: Tensor, form: AdversarialForm) -> Tensor:

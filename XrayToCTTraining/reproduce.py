@@ -49,7 +49,7 @@ class Scale:
     joint: JointClassifierFit
 
 
-OUR_INDUCTION = {"induction": 30.0, "details": 1.0, "anchor": 30.0}
+OUR_INDUCTION = {"induction": 100.0, "details": 0.3, "anchor": 10.0}
 """Loss weights of the preset ``compact`` in stage 2; ``anchored`` is the paper's strategy with these."""
 
 _SMALL_WEIGHTS = LossWeights(adversarial=0.1, reconstruction=10.0, projection=10.0)

@@ -11,6 +11,7 @@ from XrayToCTLib.shape_induction import details_loss, shape_induction_loss
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 from XrayToCTTraining.losses import (
     LossWeights,
+    anchor_loss,
     discriminator_loss,
     generator_adversarial_loss,
     projection_loss,
@@ -72,6 +73,20 @@ def test_details_loss_is_what_the_figure_of_details_lacks_of_one():
     ]
     assert details_loss(volume, radiograph, geometry).item() == pytest.approx(1 - np.mean(ncc), abs=1e-9)
     assert details_loss(volume, radiograph * 3 + 7, geometry).item() == pytest.approx(1 - np.mean(ncc), abs=1e-9)
+
+
+def test_the_anchor_is_far_dearer_where_air_becomes_tissue_or_tissue_bone_than_for_as_large_a_change_within_one():
+    def cost(before_hu: float, change_hu: float) -> float:
+        before = torch.full((1, 1, 4, 4, 4), (before_hu + 1024) / 2500, dtype=torch.float64)
+        return float(anchor_loss(before + change_hu / 2500, before))
+
+    # by the formula: squared difference of values, and a tenth of that of two logistic curves
+    curve = [1 / (1 + np.exp(-(hu - border) / 75)) for border in (-375, 150) for hu in (-500, -300)]
+    expected = (200 / 2500) ** 2 + 0.1 * ((curve[1] - curve[0]) ** 2 + (curve[3] - curve[2]) ** 2)
+    assert cost(-500, 200) == pytest.approx(expected)
+    assert cost(0, 0) == 0
+    assert cost(-500, 200) > 4 * cost(-950, 200)
+    assert cost(60, 200) > 4 * cost(500, 200)
 
 
 def test_projection_loss_does_not_see_what_cancels_along_all_three_axes():
