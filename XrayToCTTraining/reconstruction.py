@@ -50,8 +50,9 @@ class ReconstructionFit:
         induction_cases: radiographs used in stage 2, one random subset drawn once (0: all).
         batch: cases of a step, over all processes.
         accumulate: parts in which each process works through its share of a batch, to save memory.
-        learning_rate: Adam's; in stage 2 it is constant.
-        schedule: linear (constant, then linear decay) or cosine (100 steps of warm-up, then half a cosine), in stage 1.
+        learning_rate: Adam's, at its largest.
+        schedule: linear (constant, then linear decay, and constant again in stage 2) or cosine (in each stage 100 steps
+            of warm-up, then half a cosine).
         constant_epochs: before a linear decay.
         decay_epochs: over which a linear decay goes to 0.
         initial_std: standard deviation of the first weights (0: PyTorch's own initialisation).
@@ -240,12 +241,12 @@ class Reconstruction(Recipe):
     def _rate(self, epoch: int, optimiser: Optimizer) -> float:
         """Factor of the learning rate; a function of where the training is, so that there is no scheduler to save."""
         fit = self.fit_settings
-        if epoch >= fit.epochs and fit.induction_epochs:
-            return 1.0
+        is_stage_2 = epoch >= fit.epochs
         if fit.schedule == "linear":
-            return linear_decay(epoch, fit.constant_epochs, fit.decay_epochs)
-        state = optimiser.state.get(optimiser.param_groups[0]["params"][0], {})
-        return warm_cosine(int(state.get("step", 0)), fit.epochs * len(self.plan(0)))
+            return 1.0 if is_stage_2 else linear_decay(epoch, fit.constant_epochs, fit.decay_epochs)
+        state = optimiser.state.get(optimiser.param_groups[0]["params"][0], {})  # a fresh one for each stage
+        steps = fit.induction_epochs * len(self.plan(fit.epochs)) if is_stage_2 else fit.epochs * len(self.plan(0))
+        return warm_cosine(int(state.get("step", 0)), steps)
 
     def _update_average(self) -> None:
         for key, value in self.generator.state_dict().items() if self.averaged else ():

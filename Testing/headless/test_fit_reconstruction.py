@@ -129,6 +129,17 @@ def test_runs_of_a_seed_share_their_first_stage(data, whole):
     assert_same_bits(shared["model"], whole["model"])
 
 
+def test_the_cosine_schedule_has_a_warm_up_and_an_end_in_stage_2_too(data):
+    rates = []
+    for steps in (9, 13, 24):  # stage 2 begins with the 9th and has 16, of which 4 warm up
+        arguments = [*options(data, f"cosine-{steps}"), "--schedule", "cosine", "--learning_rate", 1e-3]
+        training(*arguments, "--engine.stop_after", steps)
+        state = torch.load(data / f"cosine-{steps}" / CHECKPOINT, weights_only=True)
+        assert state["step"] == steps
+        rates.append(state["optimisers"][0]["param_groups"][0]["lr"] / 1e-3)
+    assert rates == pytest.approx([1 / 4, 1, (1 + np.cos(np.pi * 11 / 12)) / 2])
+
+
 def test_the_anchor_holds_volumes_of_radiographs_nearer_to_what_stage_1_made_of_them(data, whole):
     """Pairs, which move them too, have no weight here but the adversarial one."""
     start = ["--start", data / "whole" / "epoch-2.pt"]
