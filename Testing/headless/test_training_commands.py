@@ -186,6 +186,18 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
 
 
+def test_refinement_never_lowers_a_correlation(data):
+    run = ["--run", data / "generator", "--steps", 4, "--limit", 2, "--out", data / "refined"]
+    training("evaluate", "refinement", "--cohort", data / "xrays", *run)
+    with (data / "refined" / "cases.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    for row in rows:
+        assert float(row["ncc after"]) >= float(row["ncc before"])
+        assert float(row["checks after"]) >= float(row["checks before"])
+    assert "refused" in (data / "refined" / "summary.md").read_text()
+
+
 def test_curves_are_drawn_from_the_log(data):
     out = data / "curves.png"
     training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)

@@ -28,7 +28,7 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
-from XrayToCTTraining.commands import evaluate_uncertainty, positive
+from XrayToCTTraining.commands import evaluate_refinement, evaluate_uncertainty, positive
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -63,6 +63,7 @@ EXAMPLES = """examples:
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
   %(prog)s uncertainty --cohort runs/cohort --run runs/compact --out results/uncertainty
+  %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 PROTOCOLS = """
@@ -113,6 +114,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--samples", type=positive, default=SAMPLES, help="volumes of each radiograph")
     own.add_argument("--out", type=Path, required=True, help="folder of the tables and the chart")
 
+    own = task("refinement", "shape induction on each single radiograph: what it gains, how often it is refused")
+    own.add_argument("--cohort", type=Path, required=True, help="radiographs")
+    own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+    own.add_argument("--steps", type=positive, default=12, help="as in `xray-to-ct generate --refine`")
+    own.add_argument("--split", choices=SPLITS, default="test")
+    own.add_argument("--limit", type=positive, default=20, help="only the first so many cases of the split")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables")
+
     own = task("classification", "classifiers of radiographs, of CT volumes and of both, over runs")
     own.add_argument("--cohort", type=Path, required=True)
     own.add_argument(
@@ -144,6 +153,7 @@ def run(options: argparse.Namespace) -> None:
         "reprojection": _reprojection,
         "lesions": _lesions,
         "uncertainty": evaluate_uncertainty.run,
+        "refinement": evaluate_refinement.run,
         "classification": _classification,
         "cohort": _cohort,
         "curves": _curves,
