@@ -27,6 +27,8 @@ from XrayToCTTraining.statistics import bootstrap_interval
 from XrayToCTTraining.tissue_masks import tissue_masks
 
 Predict = Callable[[Tensor], Tensor]
+METRICS = "metrics.json"
+"""For `export`: means of the figures; of classifiers, those of the first, under the kind of volumes that it saw."""
 GENERATOR, MEAN, NEAREST = "generator", "mean training volume", "nearest training volume"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,33 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry
+from XrayToCTLib.uncertainty import calibration_of
+from XrayToCTTraining.calibration import CALIBRATION
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.classification import trained_classifier
 from XrayToCTTraining.cyclegan import trained_style
 from XrayToCTTraining.engine import BEST, CHECKPOINT
+from XrayToCTTraining.evaluation import METRICS
 from XrayToCTTraining.model_card import card_text, limits_of
 from XrayToCTTraining.reconstruction import trained_generator
+
+PICTURES = {
+    "cases.png": "Best, middle and worst case",
+    "reliability.png": "Expected against measured error",
+    "roc-tb.png": "TB against the rest",
+}
+"""What the pictures of an evaluation show, by their names."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an evaluation left in its folder: a table (Markdown), figures, pictures with their words, a calibration."""
+
+    folder: Path
+    table: str
+    metrics: dict[str, Any]
+    pictures: dict[Path, str]
+    calibration: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -83,26 +105,39 @@ def losses_of(settings: dict[str, Any]) -> str:
     return ", ".join(f"{name} {weight:g}{form.get(name, '')}" for name, weight in weights.items() if weight)
 
 
-def export_run(run: Path, name: str, out: Path, data: str, results: Path | None, onnx: bool) -> list[Path]:
-    """Writes ``<name>.safetensors`` and ``<name>.md``, and ``<name>.onnx`` where it is wanted; returns the paths.
+def read_evidence(folder: Path) -> Evidence:
+    """The results of an ``evaluate``.
 
-    Where the evaluation drew cases, ``<name>.png`` shows them in the card.
+    Raises:
+        UnsuitableInput: no table there, or a calibration that cannot be used.
+    """
+    if not (folder / "summary.md").is_file():
+        raise UnsuitableInput(f"{folder} holds no summary.md; give the folder of an `evaluate`.")
+    stored = [
+        json.loads(path.read_text()) if path.is_file() else None for path in (folder / METRICS, folder / CALIBRATION)
+    ]
+    if stored[1] is not None and calibration_of({"uncertainty": stored[1]}) is None:
+        raise UnsuitableInput(f"{folder / CALIBRATION} holds no calibration; write it with `evaluate uncertainty`.")
+    pictures = {folder / name: words for name, words in PICTURES.items() if (folder / name).is_file()}
+    return Evidence(folder, (folder / "summary.md").read_text(), stored[0] or {}, pictures, stored[1])
+
+
+def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Path], onnx: bool) -> list[Path]:
+    """Writes ``<name>.safetensors`` and ``<name>.md``, and ``<name>.onnx`` where it is wanted; returns the paths.
 
     Args:
         data: a sentence on what the network was trained on.
-        results: folder of an ``evaluate`` of this run, whose table goes into the card.
+        results: folders of ``evaluate`` of this run. Their tables go into the card; where they drew cases or curves,
+            pictures beside it show them. Figures go into the file, those of all but the first under the folder's name,
+            and so does a calibration of uncertainty.
 
     Raises:
-        UnsuitableInput: no trained network in ``run``, or no table in ``results``.
+        UnsuitableInput: no trained network in ``run``, or no table in one of ``results``.
     """
     trained = trained_network(run)
-    table, metrics, pictures = "", {}, None
-    if results is not None:
-        summary, figures = results / "summary.md", results / "metrics.json"
-        if not (summary.is_file() and figures.is_file()):
-            raise UnsuitableInput(f"{results} holds no summary.md and metrics.json; give the folder of `evaluate`.")
-        table, metrics = summary.read_text(), json.loads(figures.read_text())
-        pictures = results / "cases.png"
+    evidence = [read_evidence(folder) for folder in results]
+    metrics = evidence[0].metrics if evidence else {}
+    metrics |= {part.folder.name: part.metrics for part in evidence[1:] if part.metrics}
     facts = {
         "training_data": data,
         "metrics": metrics,
@@ -110,16 +145,22 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Path | None,
         "summary": " ".join(limits_of(trained.kind, trained.settings)),
         "settings": trained.settings,
     }
+    for part in evidence:
+        if part.calibration is not None:
+            facts["uncertainty"] = part.calibration
     out.mkdir(parents=True, exist_ok=True)
     config: Any = trained.network.config
     info = save_model(out / f"{name}.safetensors", trained.network, trained.kind, config, trained.geometry, facts)
     card = out / f"{name}.md"
     paths = [info.path, card]
-    if pictures is not None and pictures.is_file():
-        paths.append(out / f"{name}.png")
-        write_bytes_atomically(paths[-1], pictures.read_bytes())
-        table += f"\n![Best, middle and worst case]({name}.png)\n"
-    card.write_text(card_text(name, trained.kind, trained.settings, data, table))
+    text = ""
+    for part in evidence:
+        text += part.table
+        for picture, words in part.pictures.items():
+            paths.append(out / f"{name}-{part.folder.name}-{picture.name}")
+            write_bytes_atomically(paths[-1], picture.read_bytes())
+            text += f"\n![{words}]({paths[-1].name})\n\n"
+    write_bytes_atomically(card, card_text(name, trained.kind, trained.settings, data, text).encode())
     if onnx:
         geometry = trained.geometry.to_dict() if trained.geometry else None
         metadata = {"kind": trained.kind, "config": json.loads(json.dumps(asdict(config))), "geometry": geometry}

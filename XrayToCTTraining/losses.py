@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from XrayToCTLib.projection import HU_RANGE, mean_projections
+from XrayToCTLib.projection import mean_projections
 
 AdversarialForm = Literal["paper", "x2ct"]
-
-_BORDERS_HU, _BORDER_WIDTH_HU = (-375.0, 150.0), 75.0  # of tissue in air, of bone in tissue
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,9 @@ class LossWeights:
             squared error alone blurs.
         similarity: of the structural dissimilarity of slices against the true CT; ours, for the same purpose.
         details: of the dissimilarity of details in projection and real radiograph; ours, beside ``induction``.
-        anchor: of the distance from what stage 1 made of the same real radiograph (:func:`anchor_loss`); ours. Without
-            it a generator that tells real radiographs from projections may paint them on the chest wall and lose the
-            chest.
+        anchor: of the distance (:func:`shape_induction.anchor_loss`) from what stage 1 made of the same radiograph;
+            ours. Without it a generator that tells real radiographs from projections may paint them on the chest wall
+            and lose the chest.
     """
 
     adversarial: float = 0.1
@@ -47,22 +45,6 @@ def projection_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     pairs = zip(mean_projections(predicted), mean_projections(truth), strict=True)
     losses = [F.l1_loss(p, t) for p, t in pairs]
     return (losses[0] + losses[1] + losses[2]) / 3
-
-
-def anchor_loss(predicted: Tensor, before: Tensor) -> Tensor:
-    """How far shape induction has moved a volume from what stage 1 made of the same radiograph; ours.
-
-    The mean squared difference of the network values, and a tenth of that of how much each voxel is tissue and how much
-    it is bone (0 or 1), which weigh far more: densities may follow a film's grey scale, but walls, lungs, heart and
-    spine stay where they were.
-    """
-    borders = sum(F.mse_loss(_above(predicted, hu), _above(before, hu)) for hu in _BORDERS_HU)
-    return F.mse_loss(predicted, before) + 0.1 * borders
-
-
-def _above(volume: Tensor, border_hu: float) -> Tensor:
-    """How far each voxel is denser than a border: 0 or 1, and between them near it."""
-    return torch.sigmoid((volume * HU_RANGE - (1024 + border_hu)) / _BORDER_WIDTH_HU)
 
 
 def generator_adversarial_loss(scores: Tensor, form: AdversarialForm) -> Tensor:

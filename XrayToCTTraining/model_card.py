@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from XrayToCTLib.marking import TB_NOTICE
@@ -47,7 +48,7 @@ def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results
     """
     limits = "\n".join(f"- {sentence}" for sentence in limits_of(kind, settings))
     lines = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in settings.items())
-    figures = results.replace("\n# ", "\n### ").replace("# ", "### ", 1) if results else "Not evaluated.\n"
+    figures = re.sub("^# ", "### ", results, flags=re.MULTILINE) if results else "Not evaluated.\n"
     return f"""# {name}
 
 {TITLES[kind]}.

@@ -19,7 +19,13 @@ from torch.optim import Adam, Optimizer
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generators import GENERATORS, AnyConfig, AnyGenerator, build_generator
 from XrayToCTLib.projection import Geometry
-from XrayToCTLib.shape_induction import Normalisation, Projection, details_loss, shape_induction_loss
+from XrayToCTLib.shape_induction import (
+    Normalisation,
+    Projection,
+    anchor_loss,
+    details_loss,
+    shape_induction_loss,
+)
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import geometry_of, radiograph_of, styled_pair, volume_of
@@ -28,7 +34,6 @@ from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
 from XrayToCTTraining.losses import (
     AdversarialForm,
     LossWeights,
-    anchor_loss,
     discriminator_loss,
     generator_adversarial_loss,
     regression_losses,

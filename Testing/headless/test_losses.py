@@ -7,11 +7,10 @@ import torch
 from XrayToCTLib.comparison import band_passed_ncc, details_mm
 from XrayToCTLib.orientation_check import asymmetric_chest
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
-from XrayToCTLib.shape_induction import details_loss, shape_induction_loss
+from XrayToCTLib.shape_induction import anchor_loss, details_loss, shape_induction_loss
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
 from XrayToCTTraining.losses import (
     LossWeights,
-    anchor_loss,
     discriminator_loss,
     generator_adversarial_loss,
     projection_loss,

@@ -16,6 +16,7 @@ from PIL import Image
 
 from XrayToCTLib.models import find, load_generator, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
+from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.export import trained_network
@@ -185,6 +186,18 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
 
 
+def test_refinement_never_lowers_a_correlation(data):
+    run = ["--run", data / "generator", "--steps", 4, "--limit", 2, "--out", data / "refined"]
+    training("evaluate", "refinement", "--cohort", data / "xrays", *run)
+    with (data / "refined" / "cases.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    for row in rows:
+        assert float(row["ncc after"]) >= float(row["ncc before"])
+        assert float(row["checks after"]) >= float(row["checks before"])
+    assert "refused" in (data / "refined" / "summary.md").read_text()
+
+
 def test_curves_are_drawn_from_the_log(data):
     out = data / "curves.png"
     training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)
@@ -202,10 +215,15 @@ def weights(data) -> Path:
     training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", results)
     classes = data / "classes-for-card"
     training("evaluate", "classification", "--cohort", data / "xrays", "--classifier", data / "ct", "--out", classes)
-    judged = {"generator": results, "ct": classes}
+    unsure = data / "uncertainty"
+    sparingly = ["--samples", 2, "--limit", 2]
+    training(
+        "evaluate", "uncertainty", "--cohort", data / "pairs", "--run", data / "generator", "--out", unsure, *sparingly
+    )
+    judged = {"generator": [results, unsure], "ct": [classes]}
     for run in ("generator", "cyclegan", "ct", "xray"):
         options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
-        card = ["--results", judged[run]] if run in judged else []
+        card = [word for folder in judged.get(run, []) for word in ("--results", folder)]
         training("export", data / run, *options, *card)
     return data / "weights"
 
@@ -220,8 +238,12 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     with (data / "for-card" / "summary.csv").open() as file:
         means = {row["figure"]: float(row["mean"]) for row in csv.DictReader(file) if row["method"] == "generator"}
     assert info.metadata["metrics"]["psnr_x2ct"] == pytest.approx(means["psnr_x2ct"])
-    assert "![Best, middle and worst case](generator.png)" in info.card
-    assert (weights / "generator.png").read_bytes() == (data / "for-card" / "cases.png").read_bytes()
+    assert "![Best, middle and worst case](generator-for-card-cases.png)" in info.card
+    assert (weights / "generator-for-card-cases.png").read_bytes() == (data / "for-card" / "cases.png").read_bytes()
+    assert "![Expected against measured error](generator-uncertainty-reliability.png)" in info.card
+    assert "Spearman" in info.card
+    stored = json.loads((data / "uncertainty" / "uncertainty.json").read_text())
+    assert calibration_of(info.metadata) == Calibration(stored["spread_hu"], stored["error_hu"])
     assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")
     assert 0 <= find(weights / "ct.safetensors").metadata["metrics"]["generated"]["accuracy"] <= 1
     trained = trained_network(data / "generator").network

@@ -10,10 +10,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from XrayToCTLib.comparison import details_sigmas
-from XrayToCTLib.projection import Geometry, mean_projections, radiograph_from_ct
+from XrayToCTLib.projection import HU_RANGE, Geometry, mean_projections, radiograph_from_ct
 
 Projection = Literal["mean", "matched"]
 Normalisation = Literal["min-max", "affine", "none"]
+
+_BORDERS_HU, _BORDER_WIDTH_HU = (-375.0, 150.0), 75.0  # of tissue in air, of bone in tissue
 
 
 def shape_induction_loss(
@@ -62,6 +64,22 @@ def details_loss(volume: Tensor, radiograph: Tensor, geometry: Geometry) -> Tens
     ]
     x, y = (band.flatten(1) - band.flatten(1).mean(1, keepdim=True) for band in bands)
     return (1 - F.cosine_similarity(x, y, dim=1, eps=1e-6)).mean()
+
+
+def anchor_loss(predicted: Tensor, before: Tensor) -> Tensor:
+    """How far shape induction has moved a volume from what was made of the same radiograph before; ours.
+
+    The mean squared difference of the network values, and a tenth of that of how much each voxel is tissue and how much
+    it is bone (0 or 1), which weigh far more: densities may follow a film's grey scale, but walls, lungs, heart and
+    spine stay where they were.
+    """
+    borders = [F.mse_loss(_above(predicted, hu), _above(before, hu)) for hu in _BORDERS_HU]
+    return F.mse_loss(predicted, before) + 0.1 * (borders[0] + borders[1])
+
+
+def _above(volume: Tensor, border_hu: float) -> Tensor:
+    """How far each voxel is denser than a border: 0 or 1, and between them near it."""
+    return torch.sigmoid((volume * HU_RANGE - (1024 + border_hu)) / _BORDER_WIDTH_HU)
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:

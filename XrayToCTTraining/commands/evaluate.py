@@ -14,6 +14,7 @@ from XrayToCTLib.classifier import CLASSES
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
+from XrayToCTLib.uncertainty import SAMPLES
 from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.case_pictures import telling_picture
 from XrayToCTTraining.charts import confusion_picture, line_chart
@@ -27,11 +28,12 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
-from XrayToCTTraining.commands import positive
+from XrayToCTTraining.commands import evaluate_refinement, evaluate_uncertainty, positive
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
     GENERATOR,
+    METRICS,
     Row,
     Summary,
     evaluate_ct,
@@ -60,10 +62,10 @@ EXAMPLES = """examples:
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
+  %(prog)s uncertainty --cohort runs/cohort --run runs/compact --out results/uncertainty
+  %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
-METRICS = "metrics.json"
-"""For `export`: means of the figures; of classifiers, those of the first, under the kind of volumes that it saw."""
 PROTOCOLS = """
 `psnr_x2ct` follows X2CT-GAN's published protocol (peak 4095 on data that span 2500, mean over slices); `psnr_honest`
 has the data's own range as its peak: never compare one with the other. Cells: mean ± standard deviation over cases
@@ -104,6 +106,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         elif name == "reprojection":
             own.add_argument("--pairs", type=Path, help="cases with CTs, whose mean is shown beside")
 
+    own = task("uncertainty", "expected against true errors of generated volumes; a calibration for `export`")
+    own.add_argument("--cohort", type=Path, required=True)
+    own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+    own.add_argument("--split", choices=("test", "training"), default="test", help="what the calibration is judged on")
+    own.add_argument("--limit", type=positive, default=0, help="only the first so many cases of each split")
+    own.add_argument("--samples", type=positive, default=SAMPLES, help="volumes of each radiograph")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables and the chart")
+
+    own = task("refinement", "shape induction on each single radiograph: what it gains, how often it is refused")
+    own.add_argument("--cohort", type=Path, required=True, help="radiographs")
+    own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+    own.add_argument("--steps", type=positive, default=12, help="as in `xray-to-ct generate --refine`")
+    own.add_argument("--split", choices=SPLITS, default="test")
+    own.add_argument("--limit", type=positive, default=20, help="only the first so many cases of the split")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables")
+
     own = task("classification", "classifiers of radiographs, of CT volumes and of both, over runs")
     own.add_argument("--cohort", type=Path, required=True)
     own.add_argument(
@@ -134,6 +152,8 @@ def run(options: argparse.Namespace) -> None:
         "reconstruction": _reconstruction,
         "reprojection": _reprojection,
         "lesions": _lesions,
+        "uncertainty": evaluate_uncertainty.run,
+        "refinement": evaluate_refinement.run,
         "classification": _classification,
         "cohort": _cohort,
         "curves": _curves,
