@@ -198,6 +198,29 @@ def test_refinement_never_lowers_a_correlation(data):
     assert "refused" in (data / "refined" / "summary.md").read_text()
 
 
+def test_evaluations_side_by_side_go_into_a_page_where_it_names_them(data, weights):
+    table, page = data / "side-by-side.md", data / "page.md"
+    ours, mean = f"ours={data / 'for-card'}", f"mean={data / 'for-card'}:mean training volume"
+    names = ["--figures", "mae_hu,ssim"]
+    training("evaluate", "table", "--results", ours, "--results", mean, *names, "--out", table)
+    with (data / "for-card" / "summary.csv").open() as file:
+        means = {(row["method"], row["figure"]): float(row["mean"]) for row in csv.DictReader(file)}
+    cells = [line.split("|")[1:-1] for line in table.read_text().splitlines()]
+    assert [cell.strip() for cell in cells[0]] == ["", "ours", "mean"]
+    assert float(cells[2][1].split("±")[0]) == pytest.approx(means["generator", "mae_hu"], rel=1e-3)
+    assert float(cells[3][2].split("±")[0]) == pytest.approx(means["mean training volume", "ssim"], rel=1e-3)
+    page.write_text(f"# Page\n\nBefore.\n\n<!-- from {table} -->\nold\n<!-- end -->\n\nAfter.\n")
+    for _ in range(2):  # a second time changes nothing
+        training("evaluate", "document", page)
+        assert page.read_text().split(f"<!-- from {table} -->\n")[1].startswith(table.read_text())
+    assert "old" not in page.read_text()
+    assert page.read_text().endswith("<!-- end -->\n\nAfter.\n")
+    table.unlink()
+    refused = training("evaluate", "document", page, check=False)
+    assert refused.returncode == 3
+    assert str(table) in refused.stderr
+
+
 def test_curves_are_drawn_from_the_log(data):
     out = data / "curves.png"
     training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)

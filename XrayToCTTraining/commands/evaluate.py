@@ -28,7 +28,7 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
-from XrayToCTTraining.commands import evaluate_refinement, evaluate_uncertainty, positive
+from XrayToCTTraining.commands import evaluate_refinement, evaluate_tables, evaluate_uncertainty, positive
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -64,6 +64,8 @@ EXAMPLES = """examples:
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
   %(prog)s uncertainty --cohort runs/cohort --run runs/compact --out results/uncertainty
   %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
+  %(prog)s table --results ours=results/a --results mean="results/a:mean training volume" --out results/table.md
+  %(prog)s document docs/results.md
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 PROTOCOLS = """
@@ -140,6 +142,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--count", type=positive, default=12, help="how many cases, taking the classes in turn")
     own.add_argument("--out", type=Path, required=True, help="folder of the pictures and the table")
 
+    own = task("table", "several evaluations side by side")
+    own.add_argument(
+        "--results",
+        action="append",
+        required=True,
+        metavar="NAME=FOLDER[:METHOD]",
+        help="of `evaluate`; its generator, or another method in its summary.csv; repeatable",
+    )
+    own.add_argument("--figures", default="", help="names separated by commas (default: all of the first)")
+    own.add_argument("--out", type=Path, required=True, help="Markdown file")
+
+    own = task("document", "put tables into a Markdown page, where it says <!-- from FILE --> ... <!-- end -->")
+    own.add_argument("page", type=Path)
+
     own = task("curves", "a chart of a training's losses or figures")
     own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
     own.add_argument("--figures", default="reconstruction", help="names in log.jsonl, separated by commas")
@@ -156,6 +172,8 @@ def run(options: argparse.Namespace) -> None:
         "refinement": evaluate_refinement.run,
         "classification": _classification,
         "cohort": _cohort,
+        "table": evaluate_tables.run_table,
+        "document": evaluate_tables.run_document,
         "curves": _curves,
     }[options.what](options)
 

@@ -1,0 +1,68 @@
+"""``evaluate table``: evaluations side by side; ``evaluate document``: tables put into a page where it names them.
+
+So that no figure of a page is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from pathlib import Path
+
+from XrayToCTLib.atomic_write import write_bytes_atomically
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTTraining.evaluation import GENERATOR
+from XrayToCTTraining.tables import markdown_table
+
+_BLOCK = re.compile(r"<!-- from (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def run_table(options: argparse.Namespace) -> None:
+    """Prints the table and writes it: a row a figure, a column an evaluation, mean ± standard deviation over cases."""
+    columns: dict[str, dict[str, str]] = {}
+    for entry in options.results:
+        name, _, rest = entry.partition("=")
+        folder, _, method = rest.partition(":")
+        columns[name] = _means(Path(folder), method or GENERATOR)
+    figures = options.figures.split(",") if options.figures else list(next(iter(columns.values())))
+    for name, cells in columns.items():
+        if missing := [figure for figure in figures if figure not in cells]:
+            raise UnsuitableInput(f"{name} has no figure {missing[0]!r}; it has {', '.join(cells)}.")
+    rows = [{"": figure, **{name: cells[figure] for name, cells in columns.items()}} for figure in figures]
+    text = markdown_table(rows)
+    write_bytes_atomically(options.out, text.encode())
+    print(text)
+
+
+def run_document(options: argparse.Namespace) -> None:
+    """Renews each block ``<!-- from FILE --> ... <!-- end -->`` of a page by what the file holds, headings left out.
+
+    FILE is relative to the folder in which the command runs.
+    """
+    page = options.page.read_text()
+    text, count = _BLOCK.subn(lambda block: _block(block[1]), page)
+    if not count:
+        raise UnsuitableInput(f"{options.page} names no file; write <!-- from FILE --> and <!-- end --> where it goes.")
+    write_bytes_atomically(options.page, text.encode())
+    print(f"{options.page}: {count} tables")
+
+
+def _means(folder: Path, method: str) -> dict[str, str]:
+    path = folder / "summary.csv"
+    if not path.is_file():
+        raise UnsuitableInput(f"{folder} holds no summary.csv; give NAME=FOLDER of `evaluate`.")
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == method]
+    if not rows:
+        raise UnsuitableInput(f"{path} knows no method {method!r}; leave it out, or see the file.")
+    return {row["figure"]: f"{float(row['mean']):.4g} ± {float(row['deviation']):.2g}" for row in rows}
+
+
+def _block(name: str) -> str:
+    path = Path(name)
+    if not path.is_file():
+        raise UnsuitableInput(f"There is no {name}; run the commands of the page first.")
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("# ")]
+    content = "\n".join(lines).strip()
+    return f"<!-- from {name} -->\n{content}\n<!-- end -->"
