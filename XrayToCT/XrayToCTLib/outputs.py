@@ -19,7 +19,7 @@ from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
 from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, Provenance
+from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, Provenance
 from XrayToCTLib.pictures import (
     gray_picture,
     png_bytes,
@@ -170,9 +170,10 @@ def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], 
     """The MRML scene."""
     from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
 
-    table = [("input", prediction.source.name), ("model", prediction.model.name)]
+    table = [("notice", SYNTHETIC_NOTICE), ("input", prediction.source.name), ("model", prediction.model.name)]
     table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
     table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
+    table += [("about TB", TB_NOTICE)]
     table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
     content = SceneContent(
         radiograph_image=_plane(prediction, prediction.network_input),

@@ -10,6 +10,7 @@ import base64
 import io
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,7 +41,7 @@ _STYLES = {
     "th": (19, _INK, 0.4),
     "td": (19, _INK, 0.0),
 }
-_PLAIN = {"×": "x", "−": "-"}
+_PLAIN = {"×": "x", "−": "-", "–": "-", "—": "-", "’": "'", "±": "+/-", "≥": ">=", "≤": "<="}
 _QUALITY = 90  # of the sheets' JPEG
 
 
@@ -218,7 +219,8 @@ def _lines(content: str, style: str, width: float) -> list[str]:
             if line:
                 result.append(line)
             while font.getlength(word) > width and len(word) > 1:
-                fitting = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or font.getlength(word[:n]) <= width)
+                lengths = range(1, len(word) + 1)
+                fitting = max(1, bisect_right(lengths, width, key=lambda count: font.getlength(word[:count])))
                 result.append(word[:fitting])
                 word = word[fitting:]
             line = word
@@ -288,17 +290,18 @@ def _figure_piece(block: _Figure) -> _Piece:
 
 
 def _score_piece(block: _Score) -> _Piece:
-    height, track = _line_height("td") + _GAP, (_MARGIN + 200, _MARGIN + _WIDTH - 120)
+    track = (_MARGIN + 200, _MARGIN + _WIDTH - 120)
+    name = _lines(block.name, "th", 200 - _GAP)
 
     def draw_score(sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int) -> None:
-        _draw_lines(draw, [block.name], "th", _MARGIN, top)
+        _draw_lines(draw, name, "th", _MARGIN, top)
         _draw_lines(draw, [block.value], "td", 0, top, _MARGIN + _WIDTH)
         draw.rectangle((track[0], top + 3, track[1], top + 19), outline=_BAR_COLOUR)
         if block.part > 0:
             end = track[0] + block.part * (track[1] - track[0])
             draw.rectangle((track[0], top + 3, end, top + 19), fill=_BAR_COLOUR)
 
-    return height, draw_score
+    return len(name) * _line_height("th") + _GAP, draw_score
 
 
 def _row_pieces(table: _Table) -> Iterator[_Piece]:
