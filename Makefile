@@ -19,7 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/xray-to-ct generate "$$($(BIN)/python -c '$(DEMO_XRAY)')" -o $(DEMO) --formats nrrd,dicom,mrb,png
+	$(BIN)/xray-to-ct generate "$$($(BIN)/python -c '$(DEMO_XRAY)')" -o $(DEMO) --formats nrrd,dicom,mrb,png,pdf
 
 # A process a core, each with one thread: threads of several processes would wait for each other.
 test: $(VENV)/installed

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
+from XrayToCTLib.dicom_marks import dicom_study
 from XrayToCTLib.dicom_series import write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.marking import Provenance
 from XrayToCTLib.volume import ct_from_network, network_from_ct
 
 VOXEL = 5.0
@@ -51,15 +53,8 @@ def xray_header(**changes: object) -> pydicom.Dataset:
 def write(
     folder: Path, image: sitk.Image | None = None, header: pydicom.Dataset | None = None
 ) -> list[pydicom.Dataset]:
-    files = write_dicom_series(
-        image or asymmetric_body((32, 32, 20), (10, 10, 16)),
-        folder,
-        header=header,
-        model_name="chest-64",
-        model_sha256=SHA256,
-        model_version="0.3",
-        derivation="Predicted from one chest radiograph.",
-    )
+    study = dicom_study(header, Provenance("chest-64", "0.3", SHA256, "Predicted from one chest radiograph."))
+    files = write_dicom_series(image or asymmetric_body((32, 32, 20), (10, 10, 16)), folder, study)
     return [pydicom.dcmread(file) for file in files]
 
 

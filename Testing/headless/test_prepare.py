@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
+from XrayToCTLib.dicom_marks import dicom_study
 from XrayToCTLib.dicom_series import write_dicom_series
+from XrayToCTLib.marking import Provenance
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.data.cohort import Cohort, open_cohort
@@ -40,15 +42,8 @@ def left_out(out: Path) -> dict[str, str]:
 
 def write_series(folder: Path, patient: str, image: sitk.Image | None = None, study: str = "") -> list[Path]:
     """A CT series as a scanner's archive would deliver it."""
-    files = write_dicom_series(
-        image or asymmetric_body(),
-        folder,
-        header=None,
-        model_name="test",
-        model_sha256="0" * 64,
-        model_version="1",
-        derivation="Drawn.",
-    )
+    made_by = dicom_study(None, Provenance("test", "1", "0" * 64, "Drawn."))
+    files = write_dicom_series(image or asymmetric_body(), folder, made_by)
     study = study or pydicom.uid.generate_uid()
     for file in files:
         edit(file, PatientID=patient, StudyInstanceUID=study)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
 from XrayToCTLib.ct_reading import read_ct
+from XrayToCTLib.dicom_marks import dicom_study
 from XrayToCTLib.dicom_series import write_dicom_series
 from XrayToCTLib.errors import ModelError, UnsuitableInput
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
@@ -210,9 +211,7 @@ def test_of_two_series_the_larger_is_read_with_a_warning(tmp_path: Path) -> None
 
 
 def write_series(image: sitk.Image, folder: Path) -> list[Path]:
-    return write_dicom_series(
-        image, folder, header=None, model_name="test", model_sha256="0" * 64, model_version="1", derivation="Drawn."
-    )
+    return write_dicom_series(image, folder, dicom_study(None, Provenance("test", "1", "0" * 64, "Drawn.")))
 
 
 def assert_refused(path: Path, reason: str) -> None:

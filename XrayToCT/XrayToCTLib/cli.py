@@ -13,7 +13,7 @@ from XrayToCTLib import __version__
 from XrayToCTLib.errors import XrayToCTError
 
 CANCELLED = 130
-FORMATS = ("nrrd", "nifti", "dicom", "mrb", "png", "npy")
+FORMATS = ("nrrd", "nifti", "dicom", "mrb", "png", "pdf", "npy")
 
 EXAMPLES = {
     "": """examples:
@@ -24,7 +24,7 @@ EXAMPLES = {
     "generate": """examples:
   xray-to-ct generate chest.png -o result
   xray-to-ct generate chest.dcm -o result --formats nrrd,dicom,mrb,png --json
-  xray-to-ct generate folder_of_radiographs -o results --device cpu
+  xray-to-ct generate folder_of_radiographs -o results --anonymise --formats dicom,pdf
 """,
     "project": """examples:
   xray-to-ct project ct.nrrd -o projection.png
@@ -149,6 +149,9 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
         default=("nrrd", "png"),
         metavar="LIST",
         help=f"comma-separated from {','.join(FORMATS)} (default: nrrd,png)",
+    )
+    command.add_argument(
+        "--anonymise", action="store_true", help="keep nothing of the X-ray's header, dates and file name but geometry"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object (a folder: one a line)")
 

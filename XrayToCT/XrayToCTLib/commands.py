@@ -12,13 +12,14 @@ import SimpleITK as sitk
 import torch
 
 from XrayToCTLib import models
+from XrayToCTLib.anonymise import anonymise, pseudonym
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.marking import COMPUTED_NOTICE, SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.outputs import summary, write_outputs
@@ -42,7 +43,7 @@ from XrayToCTLib.projection import (
     network_from_hu,
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
-from XrayToCTLib.volume import network_from_ct, radiograph_image
+from XrayToCTLib.volume import network_from_ct, radiograph_image, write_nifti, write_nrrd
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
 
@@ -64,7 +65,7 @@ def run_generate(options: argparse.Namespace) -> int:
     if options.xray is not None and options.xray.is_dir():
         return _generate_batch(options)
     loaded = load_models(options.model, options.device)
-    result = _generate_one(options.network_input or options.xray, options.output, loaded, options)
+    result = _generate_one(options.network_input or options.xray, options.output, loaded, options, pseudonym())
     _print_result(result, options.json)
     return 0
 
@@ -76,15 +77,19 @@ def _generate_batch(options: argparse.Namespace) -> int:
         raise UnsuitableInput(f"{options.xray} holds no files; give a radiograph or a folder of them.")
     loaded = load_models(options.model, options.device)
     exit_code = 0
-    for number, (path, folder) in enumerate(zip(files, _folders(files), strict=True), start=1):
-        print(f"[{number}/{len(files)}] {path.name}", file=sys.stderr, flush=True)
+    folders = [pseudonym() for _ in files] if options.anonymise else _folders(files)
+    for number, (path, folder) in enumerate(zip(files, folders, strict=True), start=1):
+        # Only the terminal learns which file is behind a pseudonym.
+        name = f"{path.name} -> {folder}" if options.anonymise else path.name
+        print(f"[{number}/{len(files)}] {name}", file=sys.stderr, flush=True)
         try:
-            result = _generate_one(path, options.output / folder, loaded, options)
+            result = _generate_one(path, options.output / folder, loaded, options, folder)
         except XrayToCTError as error:
             exit_code = error.exit_code
             print(error, file=sys.stderr)
             if options.json:
-                print(json.dumps({"input": str(path), "error": str(error), "exit_code": error.exit_code}), flush=True)
+                told = (folder, "See standard error.") if options.anonymise else (str(path), str(error))
+                print(json.dumps({"input": told[0], "error": told[1], "exit_code": error.exit_code}), flush=True)
         else:
             _print_result(result, options.json)
     return exit_code
@@ -96,7 +101,12 @@ def _folders(files: list[Path]) -> list[str]:
     return [path.name if stems.count(path.stem) > 1 else path.stem for path in files]
 
 
-def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.Namespace) -> dict[str, Any]:
+def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.Namespace, case: str) -> dict[str, Any]:
+    """``case`` is what an anonymised result is called."""
+    if options.anonymise and folder.is_dir() and any(folder.iterdir()):
+        raise UnsuitableInput(
+            f"{folder} holds files that may name the patient; choose an empty folder to anonymise into."
+        )
     prediction = generate(
         source,
         loaded,
@@ -106,6 +116,8 @@ def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.
         refine_steps=options.refine,
         progress=_progress_on_terminal,
     )
+    if options.anonymise:
+        prediction = anonymise(prediction, case)
     outputs, seconds = write_outputs(prediction, folder, options.formats)
     return summary(prediction, outputs, seconds)
 
@@ -166,16 +178,19 @@ def run_project(options: argparse.Namespace) -> int:
 def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
     """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
     name = path.name.lower()
+    marks = {"XrayToCT.Synthetic": "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
+    spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
     if name.endswith(".png"):
         scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
-        write_png(path, np.rint(255 * scaled).astype(np.uint8), synthetic=False)  # an exact picture, (H, W)
+        # An exact picture, (H, W): its text chunks alone bear the notice.
+        write_png(path, np.rint(255 * scaled).astype(np.uint8), synthetic=False, marks=marks)
     elif name.endswith(".npy"):
         with replacing(path, ".npy") as temporary:
             np.save(temporary, picture)
-    elif suffix := next((end for end in (".nii.gz", ".nrrd", ".mha") if name.endswith(end)), None):
-        spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
-        with replacing(path, suffix) as temporary:
-            sitk.WriteImage(radiograph_image(picture, spacing, 0.0), str(temporary), useCompression=True)
+    elif name.endswith(".nii.gz"):
+        write_nifti(radiograph_image(picture, spacing, 0.0), path, marks)
+    elif name.endswith((".nrrd", ".mha")):
+        write_nrrd(radiograph_image(picture, spacing, 0.0), path, marks)
     else:
         raise UnsuitableInput(f"{path} has no ending that can be written; use .png, .npy, .nrrd, .nii.gz or .mha.")
 

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 #: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
 SYNTHETIC_NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+PROJECTION_NOTICE = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+#: Of a projection of a CT from somewhere else: real or not, the picture was never taken.
+COMPUTED_NOTICE = "COMPUTED PROJECTION, NOT AN X-RAY - NOT FOR DIAGNOSTIC USE"
+UNCERTAINTY_NOTICE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+SALIENCY_NOTICE = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+RESULTS_NOTICE = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
@@ -20,11 +26,12 @@ class Provenance:
     model_sha256: str
     derivation: str
 
-    def marks(self) -> dict[str, str]:
-        """Key/value marks for NRRD headers and MRML node attributes."""
+    def marks(self, notice: str = SYNTHETIC_NOTICE) -> dict[str, str]:
+        """Key/value marks for the headers of NRRD, NIfTI, PNG and PDF files and for MRML node attributes."""
         return {
             "XrayToCT.Synthetic": "YES",
-            "XrayToCT.Notice": SYNTHETIC_NOTICE,
+            "XrayToCT.Notice": notice,
+            "XrayToCT.ContentQualification": "RESEARCH",
             "XrayToCT.Model": self.model_name,
             "XrayToCT.ModelVersion": self.model_version,
             "XrayToCT.ModelSHA256": self.model_sha256,

@@ -14,9 +14,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from XrayToCTLib import __version__
+from XrayToCTLib.dicom_marks import dates_are_removed, dicom_study
+from XrayToCTLib.dicom_projection import write_dicom_projection
+from XrayToCTLib.dicom_report import write_structured_report
 from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, Provenance
+from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, Provenance
 from XrayToCTLib.pictures import (
     gray_picture,
     png_bytes,
@@ -27,6 +30,7 @@ from XrayToCTLib.pictures import (
 )
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.report import Report, write_report
+from XrayToCTLib.report_pdf import write_pdf
 from XrayToCTLib.volume import ct_from_network, radiograph_image, write_nifti, write_nrrd
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -90,15 +94,7 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     if "nifti" in formats:
         write_nifti(ct, folder / CT_NAMES["nifti"], marks)
     if "dicom" in formats:
-        write_dicom_series(
-            ct,
-            folder / CT_NAMES["dicom"],
-            header=None if prediction.radiograph is None else prediction.radiograph.header,
-            model_name=provenance.model_name,
-            model_sha256=provenance.model_sha256,
-            model_version=provenance.model_version,
-            derivation=provenance.derivation,
-        )
+        names |= _write_dicom(prediction, ct, provenance, folder)
     if "npy" in formats:
         np.save(folder / CT_NAMES["npy"], prediction.output)
     if "mrb" in formats:
@@ -107,23 +103,57 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
 
     compared = side_by_side(prediction.network_input, prediction.comparison.matched, prediction.comparison.difference)
     slices = slice_grid(prediction.volume, prediction.geometry.volume_mm)
-    write_png(folder / "projection.png", gray_picture(prediction.projection))
+    projected = provenance.marks(PROJECTION_NOTICE)
+    write_png(folder / "projection.png", gray_picture(prediction.projection), marks=projected)
     names["projection"] = "projection.png"
     if "png" in formats:
         write_png(folder / "xray.png", gray_picture(prediction.network_input), synthetic=False)
-        write_png(folder / "comparison.png", compared)
-        write_png(folder / "slices.png", slices)
+        write_png(folder / "comparison.png", compared, marks=projected)
+        write_png(folder / "slices.png", slices, marks=marks)
         names |= {"xray": "xray.png", "comparison": "comparison.png", "slices": "slices.png"}
         for plane in PLANES:
-            write_png(folder / f"{plane}.png", slice_picture(prediction.volume, plane))
+            write_png(folder / f"{plane}.png", slice_picture(prediction.volume, plane), marks=marks)
             names[plane] = f"{plane}.png"
     pictures = [
-        ("X-ray, projection of the generated CT, and their difference", "X-ray beside projection", png_bytes(compared)),
-        ("Generated CT, lung window", "axial, coronal and sagittal slices", png_bytes(slices)),
+        (
+            "X-ray, projection of the generated CT, and their difference",
+            "X-ray beside projection",
+            png_bytes(compared, marks=projected),
+        ),
+        ("Generated CT, lung window", "axial, coronal and sagittal slices", png_bytes(slices, marks=marks)),
     ]
     names["report"] = "report.html"
-    write_report(folder / "report.html", _report(prediction, pictures, names, time.perf_counter() - started))
+    names |= {"report_pdf": "report.pdf"} if "pdf" in formats else {}
+    report = _report(prediction, pictures, names, time.perf_counter() - started)
+    write_report(folder / "report.html", report)
+    if "pdf" in formats:
+        write_pdf(folder / "report.pdf", report, marks)
     return names
+
+
+def _write_dicom(prediction: Prediction, ct: sitk.Image, provenance: Provenance, folder: Path) -> dict[str, str]:
+    """The CT series, the projection and the structured report, all of one study."""
+    study = dicom_study(None if prediction.radiograph is None else prediction.radiograph.header, provenance)
+    files = write_dicom_series(ct, folder / CT_NAMES["dicom"], study)
+    write_dicom_projection(_plane(prediction, prediction.projection), folder / "projection.dcm", study)
+    write_structured_report(
+        folder / "results.dcm",
+        study,
+        classes=prediction.classes or {},
+        checks=[asdict(check) for check in prediction.checks],
+        warnings=prediction.warnings,
+        ct_files=files,
+    )
+    return {"dicom_drr": "projection.dcm", "dicom_sr": "results.dcm"}
+
+
+def _plane(prediction: Prediction, picture: np.ndarray) -> sitk.Image:
+    """A picture (H, W) on the detector's side of the volume, as large as in the middle of the patient."""
+    geometry = prediction.geometry
+    rows, columns = picture.shape
+    height_mm, width_mm = geometry.field_at_isocentre_mm
+    side = 1 if geometry.view == "AP" else -1  # LPS: the detector is anterior for PA
+    return radiograph_image(picture, (height_mm / rows, width_mm / columns), side * geometry.volume_mm[0] / 2)
 
 
 def _provenance(prediction: Prediction) -> Provenance:
@@ -137,26 +167,19 @@ def _provenance(prediction: Prediction) -> Provenance:
 
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
-    """The MRML scene; X-ray and projection lie on the detector's side, as large as in the middle of the patient."""
+    """The MRML scene."""
     from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
 
-    geometry = prediction.geometry
-    rows, columns = prediction.network_input.shape
-    height_mm, width_mm = geometry.field_at_isocentre_mm
-    side = 1 if geometry.view == "AP" else -1  # LPS: the detector is anterior for PA
-
-    def plane(picture: np.ndarray) -> sitk.Image:
-        return radiograph_image(picture, (height_mm / rows, width_mm / columns), side * geometry.volume_mm[0] / 2)
-
-    table = [("input", prediction.source.name), ("model", prediction.model.name)]
+    table = [("notice", SYNTHETIC_NOTICE), ("input", prediction.source.name), ("model", prediction.model.name)]
     table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
     table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
+    table += [("about TB", TB_NOTICE)]
     table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
     content = SceneContent(
-        radiograph_image=plane(prediction.network_input),
+        radiograph_image=_plane(prediction, prediction.network_input),
         ct=ct,
-        projection=plane(prediction.comparison.matched),
-        difference=plane(prediction.comparison.difference),
+        projection=_plane(prediction, prediction.comparison.matched),
+        difference=_plane(prediction, prediction.comparison.difference),
         table=table,
         attributes=marks,
         name=prediction.source.stem,
@@ -173,10 +196,16 @@ def _model(prediction: Prediction) -> dict[str, Any]:
     return {"name": prediction.model.name, "sha256": prediction.model.sha256, "config": prediction.model.config}
 
 
+def _created(prediction: Prediction) -> str:
+    if prediction.radiograph is not None and dates_are_removed(prediction.radiograph.header):
+        return "(date removed)"
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def _report(prediction: Prediction, pictures: list, names: dict[str, str], write_seconds: float) -> Report:
     return Report(
         input_name=prediction.source.name,
-        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        created=_created(prediction),
         software_version=__version__,
         model=_model(prediction),
         model_card_summary=str(prediction.model.metadata.get("summary", "")),

@@ -211,25 +211,34 @@ def with_notice(picture: Picture, notice: str = SYNTHETIC_NOTICE) -> Picture:
     return np.asarray(result)
 
 
-def png_bytes(picture: Picture, synthetic: bool = True) -> bytes:
+def png_bytes(picture: Picture, synthetic: bool = True, marks: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """A picture (rows, columns) or (rows, columns, 3), uint8, as a PNG file.
 
-    Unless ``synthetic`` is False, which is for the plain radiograph, the notice is burnt in below and stands in the
-    file's text chunk "Comment". Raises ValueError: the picture is of another kind.
+    Unless ``synthetic`` is False, which is for the plain radiograph and for exact pixels, the notice is burnt in below
+    and stands in the file's text chunk "Comment". ``marks`` go into text chunks of their names, burnt in or not. Raises
+    ValueError: the picture is of another kind.
     """
-    marks = PngInfo()
-    marks.add_text("Software", "XrayToCT")
+    chunks = PngInfo()
+    chunks.add_text("Software", "XrayToCT")
     if synthetic:
-        marks.add_text("Comment", SYNTHETIC_NOTICE)
-        picture = with_notice(picture)
+        notice = marks.get("XrayToCT.Notice", SYNTHETIC_NOTICE)
+        chunks.add_text("Comment", notice)
+        picture = with_notice(picture, notice)
+    for key, value in marks.items():
+        chunks.add_itxt(key, value)
     file = io.BytesIO()
-    _image(picture).save(file, "PNG", pnginfo=marks, optimize=True)
+    _image(picture).save(file, "PNG", pnginfo=chunks, optimize=True)
     return file.getvalue()
 
 
-def write_png(path: str | os.PathLike[str], picture: Picture, synthetic: bool = True) -> Path:
+def write_png(
+    path: str | os.PathLike[str],
+    picture: Picture,
+    synthetic: bool = True,
+    marks: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
     """Write :func:`png_bytes` whole or not at all. Returns the path. Raises OSError, ValueError."""
-    return write_bytes_atomically(path, png_bytes(picture, synthetic))
+    return write_bytes_atomically(path, png_bytes(picture, synthetic, marks))
 
 
 def _image(picture: Picture) -> Image.Image:

@@ -178,6 +178,11 @@ def _add_volume(scene: Any, image: sitk.Image, name: str, role: str, marks: Mapp
     node.SetIJKToRASMatrix(matrix)
     node.CreateDefaultDisplayNodes()
     _mark(node, role, marks)
+    if marks:
+        # The storage node of MRML that writes a node's attributes: the file says it outside of its scene, too.
+        storage = scene.AddNewNodeByClass("vtkMRMLNRRDStorageNode")
+        storage.SetDefaultWriteFileExtension("nrrd")
+        node.SetAndObserveStorageNodeID(storage.GetID())
     return node
 
 

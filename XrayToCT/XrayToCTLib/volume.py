@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +14,13 @@ import SimpleITK as sitk
 
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import ModelError
-from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import lps_to_network, network_to_lps, radiograph_direction, spacing_of_network
 from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
+# NIfTI-1: length of the header, where the offset of the voxels stands in it, and the code of a comment.
+_NIFTI_HEADER, _NIFTI_OFFSET_AT, _NIFTI_COMMENT = 348, 108, 6
 _NIFTI_DESCRIPTION_LENGTH = 79
+_GZIP_LEVEL = 6
 
 
 def ct_from_network(volume: np.ndarray, side_mm: float | Sequence[float]) -> sitk.Image:
@@ -32,17 +37,30 @@ def ct_from_network(volume: np.ndarray, side_mm: float | Sequence[float]) -> sit
         ModelError: values that are not numbers.
         ValueError: not three dimensions, or voxels that would not be cubes.
     """
-    volume = np.asarray(volume)
-    if volume.ndim != 3:
-        raise ValueError(f"a volume must be (D, H, W), not {volume.shape}")
-    sides = tuple(side_mm) if isinstance(side_mm, Sequence) else (side_mm,) * 3
-    spacing = spacing_of_network(sides, volume.shape)
-    if not 0 < min(spacing) <= max(spacing) <= min(spacing) * (1 + 1e-6):
-        raise ValueError(f"a volume of {volume.shape} voxels and {sides} mm would not have cubic voxels")
     if not np.isfinite(volume).all():
         raise ModelError("The model gave values that are not numbers; choose another model or run it on the CPU.")
     hu = np.rint(np.clip(volume, 0, 1).astype(np.float32) * HU_RANGE - HU_OFFSET).astype(np.int16)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(network_to_lps(hu)))
+    return image_from_network(hu, side_mm)
+
+
+def image_from_network(values: np.ndarray, side_mm: float | Sequence[float]) -> sitk.Image:
+    """Any values in a network's axes, such as a map of uncertainty, as an image in the space of `ct_from_network`.
+
+    Args:
+        values: (D, H, W), of a type that ITK knows.
+        side_mm: length of the volume's sides in mm: one for a cube, or (D, H, W). Voxels come out cubic.
+
+    Raises:
+        ValueError: not three dimensions, or voxels that would not be cubes.
+    """
+    values = np.asarray(values)
+    if values.ndim != 3:
+        raise ValueError(f"a volume must be (D, H, W), not {values.shape}")
+    sides = tuple(side_mm) if isinstance(side_mm, Sequence) else (side_mm,) * 3
+    spacing = spacing_of_network(sides, values.shape)
+    if not 0 < min(spacing) <= max(spacing) <= min(spacing) * (1 + 1e-6):
+        raise ValueError(f"a volume of {values.shape} voxels and {sides} mm would not have cubic voxels")
+    image = sitk.GetImageFromArray(np.ascontiguousarray(network_to_lps(values)))
     image.SetSpacing(spacing)
     image.SetOrigin([-(size - 1) / 2 * step for size, step in zip(image.GetSize(), spacing, strict=True)])
     return image
@@ -95,30 +113,49 @@ def radiograph_image(pixels: np.ndarray, spacing_mm: tuple[float, float], positi
 
 
 def write_nrrd(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:
-    """Write a compressed NRRD file at once or not at all, with ``marks`` as key/value pairs of its header."""
-    _write(image, Path(path), ".nrrd", marks)
+    """Write a compressed NRRD or MetaImage file at once or not at all, ``marks`` as key/value pairs of its header."""
+    with replacing(Path(path), Path(path).suffix) as temporary:
+        sitk.WriteImage(_marked(image, marks), str(temporary), useCompression=True)
 
 
 def write_nifti(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:
     """Write a compressed NIfTI file (*.nii.gz) at once or not at all.
 
-    The format has no key/value pairs: its description (79 characters) carries the notice and as many of the values of
-    ``marks`` as fit.
+    Its description (79 characters) carries the notice and as many of the values of ``marks`` as fit; all of them, as
+    JSON, are in a header extension of the kind "comment" (https://nifti.nimh.nih.gov/nifti-1, section on extensions).
     """
-    words = [SYNTHETIC_NOTICE, *(value for value in marks.values() if value != SYNTHETIC_NOTICE)]
+    notice = marks["XrayToCT.Notice"]
+    words = [notice, *(value for value in marks.values() if value != notice)]
     description = "; ".join(words).encode("ascii", "replace")[:_NIFTI_DESCRIPTION_LENGTH].decode()
-    _write(image, Path(path), ".nii.gz", {"ITK_FileNotes": description, "aux_file": "XrayToCT"})
+    marked = _marked(image, {"ITK_FileNotes": description, "aux_file": "XrayToCT"})
+    with replacing(Path(path), ".nii") as plain:
+        sitk.WriteImage(marked, str(plain), useCompression=False)
+        content = _with_nifti_extension(plain.read_bytes(), json.dumps(dict(marks), ensure_ascii=False))
+        # No name and no time, so that the same volume gives the same file.
+        plain.write_bytes(gzip.compress(content, _GZIP_LEVEL, mtime=0))
+
+
+def _with_nifti_extension(content: bytes, comment: str) -> bytes:
+    """A NIfTI-1 file as ITK writes it, without extensions, with one more (code 6) before its voxels."""
+    offset = int(struct.unpack_from("<f", content, _NIFTI_OFFSET_AT)[0])
+    if struct.unpack_from("<i", content)[0] != _NIFTI_HEADER or offset != _NIFTI_HEADER + 4:
+        raise RuntimeError("ITK wrote a NIfTI header of another kind")
+    text = comment.encode()
+    size = -(-(len(text) + 8) // 16) * 16  # a multiple of 16, its own two numbers included
+    extension = struct.pack("<2i", size, _NIFTI_COMMENT) + text.ljust(size - 8, b"\0")
+    header = bytearray(content[:_NIFTI_HEADER])
+    struct.pack_into("<f", header, _NIFTI_OFFSET_AT, offset + size)
+    return bytes(header) + b"\1\0\0\0" + extension + content[offset:]
 
 
 def _shift_scale(image: sitk.Image) -> sitk.Image:
     return sitk.ShiftScale(image, shift=HU_OFFSET, scale=1 / HU_RANGE)
 
 
-def _write(image: sitk.Image, path: Path, suffix: str, metadata: Mapping[str, str]) -> None:
+def _marked(image: sitk.Image, metadata: Mapping[str, str]) -> sitk.Image:
     marked = sitk.Image(image)
     for key in marked.GetMetaDataKeys():
         marked.EraseMetaData(key)  # a source file's own header must not stay beside ours
     for key, value in metadata.items():
         marked.SetMetaData(key, " ".join(value.split()))
-    with replacing(path, suffix) as temporary:
-        sitk.WriteImage(marked, str(temporary), useCompression=True)
+    return marked
