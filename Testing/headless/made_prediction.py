@@ -11,6 +11,7 @@ from XrayToCTLib.pipeline import Prediction, project
 from XrayToCTLib.plausibility import Check
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.radiograph import Radiograph
+from XrayToCTLib.uncertainty import Uncertainty
 from XrayToCTLib.volume import network_from_ct
 
 SIDE = 64
@@ -42,6 +43,8 @@ def made_prediction(radiograph: Radiograph | None = None, source: Path = Path("c
             Check("chest wall closed", True, 0.0, "No gap opens the lungs."),
             Check("two lungs", False, 1.0, "There is one lung."),
         ),
+        refinement=None,
+        uncertainty=Uncertainty(np.full((SIDE,) * 3, 120, np.float32), True, 8, 120.0, 120.0),
         warnings=("Sizes are nominal.", *(radiograph.warnings if radiograph else ())),
         seconds={"read": 0.1},
     )

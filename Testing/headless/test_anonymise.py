@@ -74,11 +74,14 @@ SHORT = {"PatientSex", "PatientAge"}
 
 
 def secrets_of(header: dict[str, str], source: Path) -> set[str]:
-    """Every part of a value that could be recognised, and how a date would be written out."""
+    """Every part of a value that could be recognised, and how a date would be written out.
+
+    Parts under six letters turn up by chance in so many bytes of voxels and of base64.
+    """
     parts = {source.stem, PRIVATE, f"{TODAY:%Y-%m-%d}"}
     for keyword, value in header.items():
         if keyword not in SHORT:
-            parts |= {value, *(part for part in re.split(r"[\^]", value) if len(part) > 3)}
+            parts |= {value, *(part for part in re.split(r"[\^]", value) if len(part) > 5)}
     return parts
 
 
@@ -174,7 +177,7 @@ def test_the_search_finds_such_strings_where_they_were_not_removed(xray, tmp_pat
 def test_the_objects_say_that_they_were_anonymised_and_stay_together(anonymised) -> None:
     out, _, _ = anonymised
     items = [pydicom.dcmread(path) for path in out.rglob("*.dcm")]
-    assert len(items) == 130
+    assert len(items) == 258  # CT and uncertainty, 128 slices each, projection and report
     (folder,) = out.iterdir()
     for item in items:
         assert (item.PatientName, item.PatientID) == (folder.name, folder.name)

@@ -30,7 +30,7 @@ def test_generate_prints_every_key_of_the_contract(generated, chest_dicom):
     assert {"name", "sha256", "config"} <= set(result["model"])
     assert len(result["model"]["sha256"]) == 64
     assert result["device"] == "cpu"
-    assert set(result["seconds"]) == {"read", "generate", "project", "classify", "check", "write"}
+    assert set(result["seconds"]) == {"read", "generate", "uncertainty", "project", "classify", "check", "write"}
     assert {"ct", "projection"} <= set(result["outputs"])
     assert set(result["comparison"]) == {"ssim", "ncc", "rmse"}
     assert set(result["classes"]) == {"healthy", "sick", "tb"}

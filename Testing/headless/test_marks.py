@@ -23,6 +23,7 @@ from XrayToCTLib.outputs import summary, write_outputs
 from XrayToCTLib.report_pdf import PAGE
 
 PROJECTED = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+UNSURE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 FORMATS = ["nifti", "nrrd", "dicom", "mrb", "png", "pdf", "npy"]
 
@@ -42,7 +43,7 @@ def of_nrrd(path: Path) -> str:
 def of_nifti(path: Path) -> str:
     nibabel = pytest.importorskip("nibabel")
     header = nibabel.load(path).header
-    assert header["descrip"].tobytes().decode().startswith(SYNTHETIC_NOTICE)
+    assert "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE" in header["descrip"].tobytes().decode()
     (extension,) = header.extensions
     assert extension.get_code() == 6  # a comment
     return json.dumps(json.loads(extension.get_content().rstrip(b"\0")))
@@ -61,7 +62,7 @@ def of_dicom(path: Path) -> str:
 def of_series(path: Path) -> str:
     texts = [of_dicom(file) for file in sorted(path.iterdir())]
     assert len(texts) == SIDE
-    assert all(SYNTHETIC_NOTICE in text for text in texts)
+    assert all("SYNTHETIC CT - NOT FOR DIAGNOSTIC USE" in text for text in texts)
     return texts[SIDE // 2]
 
 
@@ -81,7 +82,7 @@ def of_scene(path: Path) -> str:
 def of_html(path: Path) -> str:
     page = path.read_text()
     pictures = [base64.b64decode(part) for part in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all("NOT FOR DIAGNOSTIC USE" in Image.open(io.BytesIO(content)).text["Comment"] for content in pictures)
     assert page.count(f'<p class="notice">{SYNTHETIC_NOTICE}</p>') == 2
     assert TB_NOTICE in page
@@ -107,6 +108,10 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("axial.png", of_png, SYNTHETIC_NOTICE, True),
     ("coronal.png", of_png, SYNTHETIC_NOTICE, True),
     ("sagittal.png", of_png, SYNTHETIC_NOTICE, True),
+    ("uncertainty.nrrd", of_nrrd, UNSURE, True),
+    ("uncertainty.nii.gz", of_nifti, UNSURE, True),
+    ("uncertainty.png", of_png, UNSURE, True),
+    ("uncertainty", of_series, UNSURE, False),
     ("report.pdf", of_pdf, SYNTHETIC_NOTICE, True),
     ("report.html", of_html, SYNTHETIC_NOTICE, False),
     ("dicom", of_series, SYNTHETIC_NOTICE, False),

@@ -34,6 +34,7 @@ REPORT = Report(
         {"name": "Lungs", "passed": None, "value": 2, "message": "They leave the field."},
     ),
     warnings=("Sizes are nominal.",),
+    evidence={"Uncertainty": "The expected error is 120 HU."},
     seconds={"read": 0.12, "generate": 4.318},
     outputs={"ct": "out/ct.nrrd"},
     pictures=(("Axial slices.", "Six slices of a chest", png_bytes(np.zeros((8, 8), dtype=np.uint8))),),

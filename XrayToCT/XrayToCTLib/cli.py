@@ -141,7 +141,18 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--view", choices=("PA", "AP"), help="default: the header's, else PA")
     command.add_argument("--invert", choices=("auto", "yes", "no"), default="auto", help="grey scale (default: auto)")
     command.add_argument(
-        "--refine", type=_count, default=0, metavar="STEPS", help="steps of shape induction on this X-ray"
+        "--refine",
+        type=_count,
+        default=0,
+        metavar="STEPS",
+        help="steps of shape induction on this X-ray, kept only where they do no harm (12 is a good number)",
+    )
+    command.add_argument(
+        "--uncertainty",
+        type=_samples,
+        default=8,
+        metavar="SAMPLES",
+        help="volumes from which the expected error is estimated, 2 or more, or 0 for none (default: 8)",
     )
     command.add_argument(
         "--formats",
@@ -209,6 +220,12 @@ def _formats(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"formats are {', '.join(FORMATS)}, not {text!r}")
     return names
+
+
+def _samples(text: str) -> int:
+    if (count := _count(text)) == 1:
+        raise argparse.ArgumentTypeError("one volume has no spread; give 2 or more, or 0 for none")
+    return count
 
 
 def _count(text: str) -> int:

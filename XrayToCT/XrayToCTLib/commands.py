@@ -114,6 +114,7 @@ def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.
         view=options.view,
         invert=options.invert,
         refine_steps=options.refine,
+        uncertainty_samples=options.uncertainty,
         progress=_progress_on_terminal,
     )
     if options.anonymise:

@@ -1,5 +1,6 @@
 """Writing a prediction: every file whole, or none of them."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -17,10 +18,12 @@ from XrayToCTLib import __version__
 from XrayToCTLib.dicom_marks import dates_are_removed, dicom_study
 from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
-from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
+from XrayToCTLib.dicom_series import check_replaceable, write_derived_series, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, Provenance
+from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, UNCERTAINTY_NOTICE, Provenance
 from XrayToCTLib.pictures import (
+    Overlay,
+    Picture,
     gray_picture,
     png_bytes,
     side_by_side,
@@ -31,8 +34,9 @@ from XrayToCTLib.pictures import (
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
-from XrayToCTLib.volume import ct_from_network, radiograph_image, write_nifti, write_nrrd
+from XrayToCTLib.volume import ct_from_network, image_from_network, radiograph_image, write_nifti, write_nrrd
 
+UNCERTAINTY_LIMIT_HU = 400.0  # full colour; the same for all patients, so that pictures can be compared
 PLANES = ("axial", "coronal", "sagittal")
 CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
 
@@ -95,6 +99,8 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
         write_nifti(ct, folder / CT_NAMES["nifti"], marks)
     if "dicom" in formats:
         names |= _write_dicom(prediction, ct, provenance, folder)
+    if prediction.uncertainty is not None:
+        names |= _write_uncertainty(prediction, provenance, folder, formats)
     if "npy" in formats:
         np.save(folder / CT_NAMES["npy"], prediction.output)
     if "mrb" in formats:
@@ -122,6 +128,15 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
         ),
         ("Generated CT, lung window", "axial, coronal and sagittal slices", png_bytes(slices, marks=marks)),
     ]
+    if prediction.uncertainty is not None:
+        unsure = _uncertainty_picture(prediction)
+        unsure_marks = provenance.marks(UNCERTAINTY_NOTICE)
+        pictures.append(
+            ("Expected error of the generated CT", "slices under colours", png_bytes(unsure, marks=unsure_marks))
+        )
+        if "png" in formats:
+            write_png(folder / "uncertainty.png", unsure, marks=unsure_marks)
+            names["uncertainty_picture"] = "uncertainty.png"
     names["report"] = "report.html"
     names |= {"report_pdf": "report.pdf"} if "pdf" in formats else {}
     report = _report(prediction, pictures, names, time.perf_counter() - started)
@@ -131,10 +146,38 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     return names
 
 
+def _write_uncertainty(
+    prediction: Prediction, provenance: Provenance, folder: Path, formats: Sequence[str]
+) -> dict[str, str]:
+    """The map of the expected error in HU beside the CT, in the same formats (DICOM: see :func:`_write_dicom`)."""
+    assert prediction.uncertainty is not None
+    image = image_from_network(prediction.uncertainty.deviation_hu, prediction.geometry.volume_mm)
+    marks = provenance.marks(UNCERTAINTY_NOTICE)
+    names = {}
+    if "nrrd" in formats:
+        names["uncertainty"] = "uncertainty.nrrd"
+        write_nrrd(image, folder / names["uncertainty"], marks)
+    if "nifti" in formats:
+        names["uncertainty_nifti"] = "uncertainty.nii.gz"
+        write_nifti(image, folder / names["uncertainty_nifti"], marks)
+    return names
+
+
+def _uncertainty_picture(prediction: Prediction) -> Picture:
+    assert prediction.uncertainty is not None
+    overlay = Overlay(prediction.uncertainty.deviation_hu, UNCERTAINTY_LIMIT_HU, "HU")
+    return slice_grid(prediction.volume, prediction.geometry.volume_mm, overlay=overlay)
+
+
 def _write_dicom(prediction: Prediction, ct: sitk.Image, provenance: Provenance, folder: Path) -> dict[str, str]:
-    """The CT series, the projection and the structured report, all of one study."""
+    """The CT series, the map of its expected error, the projection and the structured report, all of one study."""
     study = dicom_study(None if prediction.radiograph is None else prediction.radiograph.header, provenance)
     files = write_dicom_series(ct, folder / CT_NAMES["dicom"], study)
+    names = {"dicom_drr": "projection.dcm", "dicom_sr": "results.dcm"}
+    if prediction.uncertainty is not None:
+        names["dicom_uncertainty"] = "uncertainty"
+        image = image_from_network(prediction.uncertainty.deviation_hu, prediction.geometry.volume_mm)
+        write_derived_series(image, "uncertainty", folder / names["dicom_uncertainty"], study, files)
     write_dicom_projection(_plane(prediction, prediction.projection), folder / "projection.dcm", study)
     write_structured_report(
         folder / "results.dcm",
@@ -144,7 +187,7 @@ def _write_dicom(prediction: Prediction, ct: sitk.Image, provenance: Provenance,
         warnings=prediction.warnings,
         ct_files=files,
     )
-    return {"dicom_drr": "projection.dcm", "dicom_sr": "results.dcm"}
+    return names
 
 
 def _plane(prediction: Prediction, picture: np.ndarray) -> sitk.Image:
@@ -216,10 +259,41 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
         classes=prediction.classes or {},
         checks=[asdict(check) for check in prediction.checks],
         warnings=list(prediction.warnings),
+        evidence=_evidence(prediction),
         seconds={**prediction.seconds, "write": write_seconds},
         outputs=names,
         pictures=pictures,
     )
+
+
+def _evidence(prediction: Prediction) -> dict[str, str]:
+    """What the report says of uncertainty and refinement, by a heading for each."""
+    words = {}
+    if prediction.uncertainty is not None:
+        words["Uncertainty"] = prediction.uncertainty.sentence()
+    if prediction.refinement is not None:
+        words["Refinement"] = prediction.refinement.sentence()
+    return words
+
+
+def _refinement(prediction: Prediction) -> dict[str, Any] | None:
+    refined = prediction.refinement
+    if refined is None:
+        return None
+    return {"accepted": refined.accepted, "before": asdict(refined.before), "after": asdict(refined.after)}
+
+
+def _uncertainty(prediction: Prediction) -> dict[str, Any] | None:
+    uncertainty = prediction.uncertainty
+    if uncertainty is None:
+        return None
+    in_lungs = uncertainty.in_lungs_hu
+    return {
+        "calibrated": uncertainty.is_calibrated,
+        "samples": uncertainty.samples,
+        "body_hu": uncertainty.in_body_hu,
+        "lungs_hu": None if math.isnan(in_lungs) else in_lungs,
+    }
 
 
 def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: float) -> dict[str, Any]:
@@ -234,5 +308,7 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
         "comparison": _scores(prediction),
         "classes": prediction.classes or {},
         "checks": [asdict(check) for check in prediction.checks],
+        "refinement": _refinement(prediction),
+        "uncertainty": _uncertainty(prediction),
         "warnings": list(prediction.warnings),
     }

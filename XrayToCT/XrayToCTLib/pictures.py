@@ -11,6 +11,7 @@ import math
 import operator
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -44,6 +45,15 @@ class SideLetters(NamedTuple):
     right: str
     top: str
     bottom: str
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A map (D, H, W) to draw over slices of a volume: invisible at 0, yellow from ``limit`` on, in ``unit``."""
+
+    values: FloatArray
+    limit: float
+    unit: str = ""
 
 
 #: What `orientation.display_slice` puts at the edges.
@@ -114,6 +124,7 @@ def slice_grid(
     counts: Mapping[str, int] = MONTAGE,
     window: tuple[float, float] = WINDOWS["lung"],
     width: int = 1200,
+    overlay: Overlay | None = None,
 ) -> Picture:
     """A montage of evenly spread slices, a row a plane, with side letters, positions and the window drawn in.
 
@@ -123,6 +134,7 @@ def slice_grid(
         counts: number of slices of each plane, in the order of the rows.
         window: level and width in HU.
         width: columns of the montage; every row of slices fills it.
+        overlay: a map of the volume's shape, drawn over it.
 
     Returns:
         (rows, width, 3), sRGB. Positions are distances from the volume's centre, with the letter of their side.
@@ -136,7 +148,11 @@ def slice_grid(
         raise ValueError("a montage needs at least one slice of each plane named")
     if width < 64 * max(counts.values()):
         raise ValueError(f"{max(counts.values())} slices abreast do not fit into {width} pixels")
-    rows = [_slice_row(np.asarray(volume), side_mm, plane, count, window, width) for plane, count in counts.items()]
+    if overlay is not None and overlay.values.shape != np.shape(volume):
+        raise ValueError(f"an overlay of shape {overlay.values.shape} does not fit a volume of {np.shape(volume)}")
+    rows = [
+        _slice_row(np.asarray(volume), side_mm, plane, count, window, width, overlay) for plane, count in counts.items()
+    ]
     return _stack(rows, width)
 
 
@@ -274,6 +290,7 @@ def _slice_row(
     count: int,
     window: tuple[float, float],
     width: int,
+    overlay: Overlay | None,
 ) -> Image.Image:
     if plane not in _AXES:
         raise ValueError(f"plane must be axial, coronal or sagittal, not {plane!r}")
@@ -287,14 +304,24 @@ def _slice_row(
         part = 0.5 + _SPREAD[plane] * (number / (count - 1) - 0.5 if count > 1 else 0)
         index = min(int(part * size), size - 1)
         picture = slice_picture(volume, plane, index, window)
+        if overlay is not None:
+            picture = _painted(picture, display_slice(overlay.values, plane, index) / overlay.limit)
         tile = _resized(picture, lefts[number + 1] - _GAP - lefts[number], height)
         _draw_letters(tile, SIDE_LETTERS[plane])
         offset = round(((index + 0.5) / size - 0.5) * side_mm[cut])
         _draw_label(tile, f"{ends[offset > 0]} {abs(offset)} mm" if offset else "0 mm", "ls")
         if number == 0:
-            _draw_label(tile, f"W {window[1]:g} / L {window[0]:g}", "rs")
+            colours = "" if overlay is None else f", colour 0 to {overlay.limit:g} {overlay.unit}".rstrip()
+            _draw_label(tile, f"W {window[1]:g} / L {window[0]:g}{colours}", "rs")
         row.paste(tile, (lefts[number], 0))
     return row
+
+
+def _painted(grey: Picture, parts: FloatArray) -> Picture:
+    """A grey picture (H, W) under colours from nothing at 0 over red to yellow at 1, as an sRGB picture."""
+    share = np.clip(np.nan_to_num(parts), 0, 1)[..., None]
+    colour = np.concatenate([np.full_like(share, 255), 230 * share, 30 * share], axis=-1)
+    return np.rint((1 - 0.75 * share) * grey[..., None] + 0.75 * share * colour).astype(np.uint8)
 
 
 def _draw_letters(tile: Image.Image, letters: SideLetters) -> None:

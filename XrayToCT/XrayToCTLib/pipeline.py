@@ -25,7 +25,8 @@ from XrayToCTLib.physical_size import volume_side_mm
 from XrayToCTLib.plausibility import Check, check_volume
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
-from XrayToCTLib.refinement import refine
+from XrayToCTLib.refinement import Refinement, refine
+from XrayToCTLib.uncertainty import SAMPLES, Uncertainty, estimate
 
 CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
 Progress = Callable[[str, float], None]
@@ -59,6 +60,7 @@ class Prediction:
         geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
         classes: probability by class, None without a classifier.
+        refinement, uncertainty: None where they were not asked for.
         seconds: by stage.
     """
 
@@ -75,6 +77,8 @@ class Prediction:
     comparison: Comparison
     classes: dict[str, float] | None
     checks: tuple[Check, ...]
+    refinement: Refinement | None
+    uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -102,6 +106,7 @@ def generate(
     view: str | None = None,
     invert: str = "auto",
     refine_steps: int = 0,
+    uncertainty_samples: int = SAMPLES,
     progress: Progress = lambda stage, fraction: None,
 ) -> Prediction:
     """Predicts the CT volume of one radiograph, and everything that helps to judge it.
@@ -110,20 +115,22 @@ def generate(
         source: a radiograph, or with ``is_network_input`` an ``.npy`` file (S, S) that goes to the network as it is.
         view, invert: see :func:`XrayToCTLib.radiograph.read_radiograph`.
         refine_steps: steps of shape induction on this radiograph; 0 is none.
+        uncertainty_samples: volumes from which the uncertainty is estimated; 0 is none, 1 does not do.
         progress: called with the stage and the fraction of the whole done; may raise to cancel.
 
     Raises:
         UnsuitableInput, DeviceError: see the classes.
     """
+    options = (is_network_input, view, invert, refine_steps, uncertainty_samples, progress)
     try:
-        return _generate(source, models, is_network_input, view, invert, refine_steps, progress)
+        return _generate(source, models, *options)
     except DeviceError as error:
         if models.device.type == "cpu" or not models.may_fall_back:
             raise
         slower = replace(models, generator=models.generator.cpu(), device=torch.device("cpu"))
         if models.classifier is not None:
             slower = replace(slower, classifier=models.classifier.cpu())
-        prediction = _generate(source, slower, is_network_input, view, invert, refine_steps, progress)
+        prediction = _generate(source, slower, *options)
         return replace(prediction, warnings=(*prediction.warnings, f"{error} The CPU was used instead."))
 
 
@@ -134,6 +141,7 @@ def _generate(
     view: str | None,
     invert: str,
     refine_steps: int,
+    uncertainty_samples: int,
     progress: Progress,
 ) -> Prediction:
     seconds: dict[str, float] = {}
@@ -158,13 +166,17 @@ def _generate(
 
     with stage("generate", 0.1), device_failures(models.device):
         batch = torch.from_numpy(image)[None, None].to(models.device)
+        refined = None
         if refine_steps:
             refined = refine(
-                models.generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.6 * part)
+                models.generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.4 * part)
             )
             result = refined.volume
             if not refined.accepted:
-                warnings.append("Refinement did not bring the projection closer to the X-ray and was discarded.")
+                warnings.append(
+                    "Refinement was discarded: no step brought the projection closer to the X-ray without harm to the "
+                    "volume's checks."
+                )
         else:
             with torch.inference_mode():
                 result = models.generator(batch)
@@ -173,6 +185,17 @@ def _generate(
     if not np.isfinite(output).all():
         raise ModelError("The model gave values that are not numbers; choose another model or run it on the CPU.")
 
+    uncertainty = None
+    if uncertainty_samples:
+        with stage("uncertainty", 0.5), device_failures(models.device):
+            uncertainty = estimate(
+                models.generator,
+                batch,
+                volume,
+                models.generator_info.metadata,
+                uncertainty_samples,
+                lambda part: progress("uncertainty", 0.5 + 0.2 * part),
+            )
     with stage("project", 0.7):
         projection = project(volume, geometry)
         comparison = compare(image, projection)
@@ -196,6 +219,8 @@ def _generate(
         comparison=comparison,
         classes=classes,
         checks=checks,
+        refinement=refined,
+        uncertainty=uncertainty,
         warnings=tuple(warnings),
         seconds=seconds,
     )

@@ -48,6 +48,17 @@ class Refinement:
     def accepted(self) -> bool:
         return self.after.steps > 0
 
+    def sentence(self) -> str:
+        """The figures before and after, in words."""
+        if not self.accepted:
+            return f"Refused: no step improved on a correlation of {self.before.ncc:.3f} without harm to the checks."
+        pairs = (
+            ("correlation with the X-ray", f"{self.before.ncc:.3f} to {self.after.ncc:.3f}"),
+            ("correlation of details", f"{self.before.details_ncc:.3f} to {self.after.details_ncc:.3f}"),
+            ("checks passed", f"{self.before.checks_passed} to {self.after.checks_passed}"),
+        )
+        return f"{self.after.steps} steps were kept: " + ", ".join(f"{name} {change}" for name, change in pairs) + "."
+
 
 def refine(
     generator: AnyGenerator,

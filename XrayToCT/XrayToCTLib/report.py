@@ -48,6 +48,7 @@ class Report:
         classes: scores in [0, 1] of healthy, sick, tb; empty where the volume was not classified.
         checks: of each plausibility check its name, passed (None: not assessed), value and message.
         warnings: a sentence each.
+        evidence: paragraphs for and against the volume, by a heading for each.
         seconds: of each step, in the order in which they ran.
         outputs: what was written: kind to path.
         pictures: caption, alternative text and PNG file of each.
@@ -65,6 +66,7 @@ class Report:
     classes: Mapping[str, float]
     checks: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
+    evidence: Mapping[str, str]
     seconds: Mapping[str, float]
     outputs: Mapping[str, Any]
     pictures: Sequence[tuple[str, str, bytes]]
@@ -78,6 +80,7 @@ def render_html(report: Report) -> str:
         _pictures(report.pictures),
         f'<div class="pair">{_comparison(report.comparison)}{_classes(report.classes)}</div>',
         _checks(report.checks),
+        _evidence(report.evidence),
         _provenance(report),
         f'<div class="pair">{_outputs(report.outputs)}{_timings(report.seconds)}</div>',
     ]
@@ -244,6 +247,10 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
         '</caption>\n<thead><tr><th scope="col">Check</th><th scope="col">Result</th><th scope="col">Finding</th>'
         f'<th scope="col" class="number">Value</th></tr></thead>\n<tbody>\n{"".join(rows)}\n</tbody>\n</table>',
     )
+
+
+def _evidence(evidence: Mapping[str, str]) -> str:
+    return "\n".join(_section(title, f"<p>{_text(words)}</p>") for title, words in evidence.items())
 
 
 def _provenance(report: Report) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor, nn
 
 from XrayToCTLib.projection import HU_RANGE
@@ -30,6 +31,7 @@ NOT_COVERED = (
 )
 _SHIFT, _SCALE, _DEGREES = 0.01, 0.015, 1.0  # standard deviations: shares of the side, and an angle
 _GAMMA, _NOISE = 0.1, 0.01
+_BODY = (1024 - 400) / HU_RANGE  # network value; air inside is taken for lung
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,53 @@ def calibration_of(metadata: Mapping[str, Any]) -> Calibration | None:
         return Calibration(stored["spread_hu"], stored["error_hu"]) if isinstance(stored, dict) else None
     except (KeyError, TypeError, ValueError):
         return None
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What to expect of a volume's error.
+
+    Attributes:
+        deviation_hu: (D, H, W) float32, standard deviation of the error in HU; the bare spread without a calibration.
+        is_calibrated: whether it was turned into an expected error.
+        samples: volumes it comes from.
+        in_lungs_hu, in_body_hu: its root mean square in the volume's lungs (not a number without any) and body.
+    """
+
+    deviation_hu: np.ndarray
+    is_calibrated: bool
+    samples: int
+    in_lungs_hu: float
+    in_body_hu: float
+
+    def sentence(self) -> str:
+        """What it says, and what it does not."""
+        error = "expected error" if self.is_calibrated else "spread, not calibrated for this model,"
+        lungs = "" if math.isnan(self.in_lungs_hu) else f" and {self.in_lungs_hu:.0f} HU in its lungs"
+        return f"The {error} is {self.in_body_hu:.0f} HU in the volume's body{lungs}. {NOT_COVERED}"
+
+
+def estimate(
+    generator: nn.Module,
+    radiograph: Tensor,
+    volume: np.ndarray,
+    metadata: Mapping[str, Any],
+    samples: int = SAMPLES,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Uncertainty:
+    """The uncertainty of ``volume`` (D, H, W), which the network of a model with this metadata made of ``radiograph``.
+
+    Other arguments as for :func:`volume_spread`.
+    """
+    spread = volume_spread(generator, radiograph, samples, progress=progress)
+    calibration = calibration_of(metadata)
+    deviation = spread if calibration is None else calibration(spread)
+    body = volume > _BODY
+    lungs = ndimage.binary_fill_holes(body) & ~body
+    means = [
+        float(np.sqrt(np.mean(deviation[mask] ** 2))) if mask.any() else math.nan for mask in (lungs, body | lungs)
+    ]
+    return Uncertainty(deviation, calibration is not None, samples, means[0], means[1])
 
 
 def volume_spread(
