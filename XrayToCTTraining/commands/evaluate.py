@@ -27,7 +27,7 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
-from XrayToCTTraining.commands import positive
+from XrayToCTTraining.commands import evaluate_checks, positive
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -60,6 +60,7 @@ EXAMPLES = """examples:
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
+  %(prog)s checks --cohort runs/cohort --atlas chest.nii.gz --ct other.nrrd --out results/checks
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 METRICS = "metrics.json"
@@ -122,6 +123,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--count", type=positive, default=12, help="how many cases, taking the classes in turn")
     own.add_argument("--out", type=Path, required=True, help="folder of the pictures and the table")
 
+    evaluate_checks.add_arguments(task("checks", "how often the checks of anatomy are wrong, and what they find"))
+
     own = task("curves", "a chart of a training's losses or figures")
     own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
     own.add_argument("--figures", default="reconstruction", help="names in log.jsonl, separated by commas")
@@ -136,6 +139,7 @@ def run(options: argparse.Namespace) -> None:
         "lesions": _lesions,
         "classification": _classification,
         "cohort": _cohort,
+        "checks": evaluate_checks.run,
         "curves": _curves,
     }[options.what](options)
 
