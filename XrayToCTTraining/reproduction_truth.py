@@ -38,14 +38,14 @@ _FIGURES = {
     "reprojection: details": "reprojection_details_ncc",
     "lesions: contrast kept": "lesion_kept",
     "lesions: found": "lesion_found",
-    "right handed": "check, handedness",
+    "right handed": "handed",
     "two lungs": "check, two lungs",
     "wall closed": "check, chest wall closed",
 }
 NOTE = (
     "Mean ± standard deviation over {seeds} seeds of the mean over {cases} test radiographs ({domain}), whose patients "
-    "have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: left is left "
-    "by heart, liver and aorta together, a check of the volume.\n"
+    "have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: by heart, "
+    "liver and aorta together, a check of the volume.\n"
 )
 
 
@@ -103,6 +103,7 @@ def _case(
     predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
     truth = volume_of(cohort, case, size)[0].numpy()
     figures = volume_figures(predicted, truth, radiograph[0].numpy(), geometry)
+    figures["handed"] = figures["check, handedness"]
     scores: list[LesionScore] = []
     if has_lesions(cohort.folder, case.name):
         numbers, lesions = read_lesions(cohort.folder, case.name)

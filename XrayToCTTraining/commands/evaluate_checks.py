@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from XrayToCTTraining.check_evaluation import (
@@ -56,5 +57,5 @@ def run(options: argparse.Namespace) -> None:
     print(text)
 
 
-def _progress(group: str):
+def _progress(group: str) -> Callable[[str], None]:
     return lambda text: print(f"{group}, {text}", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class Check:
     message: str
     limits: tuple[float | None, float | None] = (None, None)
     place_mm: tuple[float, float, float] | None = None
+
+    def around(self, centre_mm: tuple[float, float, float]) -> Check:
+        """The same check of a volume whose centre lies there (LPS, in mm): places are in the patient's space then."""
+        if self.place_mm is None:
+            return self
+        x, y, z = (place + centre for place, centre in zip(self.place_mm, centre_mm, strict=True))
+        return replace(self, place_mm=(x, y, z))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from XrayToCTLib.orientation import network_point_to_lps
 from XrayToCTLib.plausibility.lung_pieces import LungPiece, find_lungs
 from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
@@ -54,7 +55,7 @@ class Spine:
 class Face:
     """One side of what was scanned.
 
-    reach_mm: over how many mm the body reaches it, in every row of the grid (H,); index: its place on the grid, in D or W.
+    reach_mm: over how many mm the body reaches it, in every row (H,); index: its place along D or W. On the grid.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Chest:
     def place_mm(self, index: tuple[float, float, float]) -> tuple[float, float, float]:
         """LPS in mm from the volume's centre, of an index (D, H, W) of the grid."""
         d, h, w = ((i - (n - 1) / 2) * GRID_MM for i, n in zip(index, self.hu.shape, strict=True))
-        return w, d, -h
+        return network_point_to_lps((d, h, w))
 
 
 def measure(volume: np.ndarray, side_mm: tuple[float, float, float]) -> Chest:

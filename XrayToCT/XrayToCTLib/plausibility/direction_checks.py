@@ -179,7 +179,7 @@ def _bone_share(chest: Chest, lungs: Lungs) -> float:
     columns = air.any(axis=1)[:, None]
     highest, lowest = np.argmax(air, axis=1)[:, None], (air.shape[1] - 1 - np.argmax(air[:, ::-1], axis=1))[:, None]
     rows = np.arange(air.shape[1])[None, :, None]
-    above = columns & (rows < highest) & (rows >= highest - reach)
-    below = columns & (rows > lowest) & (rows <= lowest + reach)
+    above = np.asarray(columns & (rows < highest) & (rows >= highest - reach))
+    below = np.asarray(columns & (rows > lowest) & (rows <= lowest + reach))
     bone = chest.hu > _BONE_HU
     return float(bone[above].mean() if above.any() else 0) - float(bone[below].mean() if below.any() else 0)

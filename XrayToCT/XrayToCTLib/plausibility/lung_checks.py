@@ -99,13 +99,13 @@ def trachea(chest: Chest) -> Check:
     for row in rows:
         d, w = np.nonzero(airway[lungs.front : back, row, columns])
         if d.size:
-            found.append((float(d.mean()) + lungs.front, row, float(w.mean()) + start))
+            found.append((float(d.mean()) + lungs.front, float(row), float(w.mean()) + start))
     if len(found) * GRID_MM < 15:
         return unmeasured(name, _TRACHEA_MM, "No trachea was found between the upper lungs, near the midline.")
-    d, h, w = (float(np.median(axis)) for axis in zip(*found, strict=True))
-    offset = (w - chest.midline) * GRID_MM
+    depth, height, across = (float(np.median(axis)) for axis in zip(*found, strict=True))
+    offset = (across - chest.midline) * GRID_MM
     message = (
         f"The trachea lies {abs(offset):.0f} mm to the patient's {'left' if offset > 0 else 'right'} of the midline "
         f"(limit {_TRACHEA_MM.high:.0f} mm)."
     )
-    return judged(name, abs(offset), _TRACHEA_MM, message, chest.place_mm((d, h, w)))
+    return judged(name, abs(offset), _TRACHEA_MM, message, chest.place_mm((depth, height, across)))
