@@ -30,12 +30,14 @@ class Tally:
 
     Attributes:
         volumes: how many there are. alarmed: how many of them failed any check. alarms: how many failed each check.
+        rightly: how many failed only that the body is cut off, and by their truth are.
         planted: how often each fault could be planted. found: how often one of the fault's own checks then failed.
         noticed: how often any check did.
     """
 
     volumes: int = 0
     alarmed: int = 0
+    rightly: int = 0
     alarms: Counter[str] = field(default_factory=Counter)
     planted: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
@@ -55,10 +57,17 @@ def tally(subjects: Iterable[Subject], with_faults: int, say: Callable[[str], No
         result.volumes += 1
         result.alarmed += bool(failed)
         result.alarms.update(failed)
+        result.rightly += failed == {"body not cut off"} and is_cut_off(subject)
         if number < with_faults and subject.lungs.any():
             _plant(subject, side_mm, number, result)
         say(f"volume {number + 1}: {', '.join(sorted(failed)) or 'passed'}")
     return result
+
+
+def is_cut_off(subject: Subject) -> bool:
+    """Whether the body, by its truth, covers over 30 % of a side of the volume, or over 5 % of its front or back."""
+    body = subject.body
+    return max(body[:, :, 0].mean(), body[:, :, -1].mean()) > 0.3 or max(body[0].mean(), body[-1].mean()) > 0.05
 
 
 def _plant(subject: Subject, side_mm: float, number: int, result: Tally) -> None:
@@ -117,7 +126,8 @@ def alarm_rows(tallies: Mapping[str, Tally]) -> list[dict[str, str | int]]:
     """A row for each group: how many volumes failed any check, and each of those checks that some failed."""
     names = [check for check in _check_names() if any(one.alarms[check] for one in tallies.values())]
     return [
-        {"": group, "volumes": one.volumes, "any check": one.alarmed, **{name: one.alarms[name] for name in names}}
+        {"": group, "volumes": one.volumes, "any check": one.alarmed, "but really cut off": one.rightly}
+        | {name: one.alarms[name] for name in names}
         for group, one in tallies.items()
     ]
 

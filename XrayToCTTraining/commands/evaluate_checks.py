@@ -24,8 +24,8 @@ from XrayToCTTraining.tables import markdown_table, write_csv
 
 NOTE = """
 A fault is found where one of the checks in the last column fails; where it had no room it was not planted. Diseased
-patients are no normals: what they fail is listed because a disease should not look like a fault. A body that a field of
-320 mm really cuts off counts as a false alarm here.
+patients are no normals: what they fail is listed because a disease should not look like a fault. Really cut off: fails
+nothing else, and its true body covers over 30 % of a side of the volume, or over 5 % of its front or back.
 """
 
 

@@ -50,7 +50,7 @@ def judged(
 ) -> Check:
     """The check of a measured value: passed within the limits, if what the value does not tell is right ``also``."""
     place = None if place_mm is None else (float(place_mm[0]), float(place_mm[1]), float(place_mm[2]))
-    return Check(name, limits.hold(value) and also, float(value), message, (limits.low, limits.high), place)
+    return Check(name, bool(limits.hold(value) and also), float(value), message, (limits.low, limits.high), place)
 
 
 def unmeasured(name: str, limits: Limits, message: str) -> Check:

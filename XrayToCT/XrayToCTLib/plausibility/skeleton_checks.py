@@ -13,7 +13,7 @@ _NO_SPINE = f"No spine (a column above {MIN_SPINE_HU:.0f} HU) was found near the
 _SPINE_DEPTH = Limits(low=0.6)
 _SPINE_OFFSET_MM = Limits(high=35)
 _RIBS = Limits(low=3)
-_UNPAIRED = 3.0
+_UNPAIRED = 4.0
 _RIB_HU, _RIB_PROMINENCE_HU = 60.0, 20.0
 _WALL_VOXELS = round(25 / GRID_MM)
 
