@@ -44,8 +44,8 @@ _FIGURES = {
 }
 NOTE = (
     "Mean ± standard deviation over {seeds} seeds of the mean over {cases} test radiographs ({domain}), whose patients "
-    "have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: heart on "
-    "the left and liver on the right, by the checks of the volume.\n"
+    "have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: by heart, "
+    "liver and aorta together, a check of the volume.\n"
 )
 
 
@@ -103,7 +103,7 @@ def _case(
     predicted = predict(radiograph[None])[0, 0].float().cpu().numpy()
     truth = volume_of(cohort, case, size)[0].numpy()
     figures = volume_figures(predicted, truth, radiograph[0].numpy(), geometry)
-    figures["handed"] = figures["check, heart on the left"] * figures["check, liver on the right"]
+    figures["handed"] = figures["check, handedness"]
     scores: list[LesionScore] = []
     if has_lesions(cohort.folder, case.name):
         numbers, lesions = read_lesions(cohort.folder, case.name)

@@ -43,7 +43,7 @@ from XrayToCTLib.projection import (
     network_from_hu,
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
-from XrayToCTLib.volume import network_from_ct, radiograph_image, write_nifti, write_nrrd
+from XrayToCTLib.volume import ct_centre, network_from_ct, radiograph_image, write_nifti, write_nrrd
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
 
@@ -228,8 +228,9 @@ def run_classify(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    volume, side_mm = _cube(options.ct)
-    checks = check_volume(volume, (side_mm,) * 3)
+    image = read_ct(options.ct)
+    volume, side_mm = _cube_of(image)
+    checks = [check.around(ct_centre(image)) for check in check_volume(volume, (side_mm,) * 3)]
     if options.json:
         print(json.dumps({"checks": [asdict(check) for check in checks]}))
     else:
@@ -239,7 +240,10 @@ def run_check(options: argparse.Namespace) -> int:
 
 def _cube(path: Path) -> tuple[np.ndarray, float]:
     """Network values (PIXELS,) * 3 of a CT file, and the side of that cube in mm."""
-    image = read_ct(path)
+    return _cube_of(read_ct(path))
+
+
+def _cube_of(image: sitk.Image) -> tuple[np.ndarray, float]:
     side_mm = max(count * step for count, step in zip(image.GetSize(), image.GetSpacing(), strict=True))
     return network_from_ct(image, PIXELS, side_mm), side_mm
 

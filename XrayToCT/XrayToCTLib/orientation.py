@@ -47,6 +47,12 @@ def lps_to_network(array: Array) -> Array:
     return _flip(array, (-3,)).swapaxes(-3, -2)
 
 
+def network_point_to_lps(point_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """A point (D, H, W) in mm from the centre of a network volume to LPS in mm from the same centre."""
+    depth, height, width = point_mm
+    return width, depth, -height
+
+
 def spacing_of_network(side_mm: Sequence[float], shape: Sequence[int]) -> tuple[float, float, float]:
     """Spacing (I, J, K) in mm, ITK's order, of a network volume of shape (D, H, W) that spans ``side_mm`` (D, H, W)."""
     depth, height, width = (side / size for side, size in zip(side_mm, shape, strict=True))

@@ -88,11 +88,17 @@ def network_from_ct(image: sitk.Image, size: int, side_mm: float | None = None) 
             sigma = math.sqrt(step**2 - fine**2) / (2 * math.sqrt(2 * math.log(2)))
             image = sitk.RecursiveGaussian(image, sigma=sigma, direction=axis)
     # Sampled in patient space, so that the CT's own direction, permuted, flipped or oblique, needs no care here.
-    centre = image.TransformContinuousIndexToPhysicalPoint([(count - 1) / 2 for count in image.GetSize()])
+    centre = ct_centre(image)
     origin = [middle - (size - 1) / 2 * step for middle in centre]
     grid = ([size] * 3, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, origin, [step] * 3)
     cube = sitk.Resample(image, *grid, np.eye(3).ravel().tolist(), 0.0, sitk.sitkFloat32)
     return np.ascontiguousarray(np.clip(lps_to_network(sitk.GetArrayFromImage(cube)), 0, 1))
+
+
+def ct_centre(image: sitk.Image) -> tuple[float, float, float]:
+    """LPS in mm of a CT's centre: that of the cube that :func:`network_from_ct` cuts."""
+    x, y, z = image.TransformContinuousIndexToPhysicalPoint([(count - 1) / 2 for count in image.GetSize()])
+    return x, y, z
 
 
 def radiograph_image(pixels: np.ndarray, spacing_mm: tuple[float, float], position_y_mm: float) -> sitk.Image:

@@ -28,7 +28,13 @@ from XrayToCTTraining.classification import (
 )
 from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.cohort_sheet import contact_sheet, varied_cases
-from XrayToCTTraining.commands import evaluate_refinement, evaluate_tables, evaluate_uncertainty, positive
+from XrayToCTTraining.commands import (
+    evaluate_checks,
+    evaluate_refinement,
+    evaluate_tables,
+    evaluate_uncertainty,
+    positive,
+)
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.engine import LOG
 from XrayToCTTraining.evaluation import (
@@ -66,6 +72,7 @@ EXAMPLES = """examples:
   %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
   %(prog)s table --results ours=results/a --results mean="results/a:mean training volume" --out results/table.md
   %(prog)s document docs/results.md
+  %(prog)s checks --cohort runs/cohort --atlas chest.nii.gz --ct other.nrrd --out results/checks
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 PROTOCOLS = """
@@ -155,6 +162,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     own = task("document", "put tables into a Markdown page, where it says <!-- from FILE --> ... <!-- end -->")
     own.add_argument("page", type=Path)
+    evaluate_checks.add_arguments(task("checks", "how often the checks of anatomy are wrong, and what they find"))
 
     own = task("curves", "a chart of a training's losses or figures")
     own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
@@ -174,6 +182,7 @@ def run(options: argparse.Namespace) -> None:
         "cohort": _cohort,
         "table": evaluate_tables.run_table,
         "document": evaluate_tables.run_document,
+        "checks": evaluate_checks.run,
         "curves": _curves,
     }[options.what](options)
 
