@@ -71,7 +71,7 @@ SCALES = {
             weights=_SMALL_WEIGHTS,
             clip=1.0,
         ),
-        CycleGANFit(style="compact", discriminator_filters=(16, 32, 64), size=64, epochs=20),
+        CycleGANFit(style="compact", discriminator_filters=(16, 32, 64), size=64, epochs=3),
         CTClassifierFit(classifier="compact-64", size=64, epochs=30, learning_rate=1e-3, shift=3, findings=True),
         XrayClassifierFit(classifier="small", epochs=30, batch=16, findings=True),
         JointClassifierFit(xray_classifier="small", classifier="compact-64", size=64, epochs=30, findings=True),

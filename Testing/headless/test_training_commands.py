@@ -20,6 +20,7 @@ from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.export import trained_network
+from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.simulation.stored_lesions import read_lesions
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -221,6 +222,20 @@ def test_evaluations_side_by_side_go_into_a_page_where_it_names_them(data, weigh
     assert str(table) in refused.stderr
 
 
+def test_blended_weights_lie_on_the_line_between_two_runs(data):
+    first, second = data / "generator" / "epoch-1.pt", data / "generator"
+    training("blend", first, second, "--share", 0.25, "--run", data / "blended")
+    one, other, mixed = (trained_generator(path)[0].state_dict() for path in (first, second, data / "blended"))
+    moved = 0.0
+    for name, value in mixed.items():
+        assert torch.allclose(value, 0.75 * one[name] + 0.25 * other[name], atol=1e-7)
+        moved += float((value - one[name]).abs().sum())
+    assert moved > 0
+    again = training("blend", first, second, "--share", 0.5, "--run", data / "blended", check=False)
+    assert again.returncode == 3
+    assert training("blend", first, second, "--share", 2, "--run", data / "b", check=False).returncode == 2
+
+
 def test_curves_are_drawn_from_the_log(data):
     out = data / "curves.png"
     training("evaluate", "curves", "--run", data / "generator", "--figures", "reconstruction,projection", "--out", out)
@@ -372,7 +387,7 @@ def test_the_strategies_of_a_seed_share_their_first_stage(data, experiment):
         assert first["step"] == shared["step"] + 1
 
 
-COMMANDS = ["prepare", "simulate", "evaluate", "reproduce", "export"]
+COMMANDS = ["prepare", "simulate", "blend", "evaluate", "reproduce", "export"]
 NETWORKS = ["reconstruction", "cyclegan", "ct-classifier", "xray-classifier", "joint-classifier"]
 
 
