@@ -126,11 +126,11 @@ def failing_of_ct(path: Path) -> list[Check]:
 def alarm_rows(tallies: Mapping[str, Tally]) -> list[dict[str, Any]]:
     """A row for each group: how many volumes failed any check, and each of those checks that some failed."""
     names = [check for check in _check_names() if any(one.alarms[check] for one in tallies.values())]
-    return [
-        {"": group, "volumes": one.volumes, "any check": one.alarmed, "but really cut off": one.rightly}
-        | {name: one.alarms[name] for name in names}
-        for group, one in tallies.items()
-    ]
+    rows = []
+    for group, one in tallies.items():
+        row: dict[str, str | int] = {"": group, "volumes": one.volumes, "any check": one.alarmed}
+        rows.append(row | {"but really cut off": one.rightly} | {name: one.alarms[name] for name in names})
+    return rows
 
 
 def _check_names() -> list[str]:

@@ -123,7 +123,7 @@ def test_a_wider_hole_has_a_larger_area(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_third_lung_is_counted(seed: int) -> None:
+def test_a_third_lung_is_counted_and_placed(seed: int) -> None:
     volume = chest(seed).copy()
     volume[distance_mm((160, 270, 120)) < 36] = network(-820)
     check = checks(volume)["two lungs"]
@@ -201,7 +201,7 @@ def test_empty_planes_that_make_a_cube_of_a_scan_do_not_hide_that_its_sides_are_
     volume[:, :, quarter:-quarter] = np.maximum(volume[:, :, quarter:-quarter], network(-1000))
     check = checks(volume)["body not cut off"]
     assert not check.passed
-    assert "both sides" in check.message
+    assert "right and left sides" in check.message
 
 
 def test_a_check_passes_within_its_limits_and_says_so_the_same_way_everywhere() -> None:

@@ -10,8 +10,8 @@ from XrayToCTLib.plausibility.chest import GRID_MM, VOXEL_ML, Chest
 
 _FACE_MM2 = GRID_MM**2
 _OUTSIDE_SHARE = Limits(0.15, 0.85)
-_REACH_MM = Limits(high=155)  # an arm is less deep, the trunk is not
-_SHARED = 0.64  # of right and left together: where both sides are cut off, each may be less deep
+_REACH_MM = Limits(high=150)  # an arm is less deep, the trunk is not
+_SHARED = 0.7  # of right and left together: where both sides are cut off, each may be less deep
 _CUT_LUNG_CM2 = Limits(high=60)
 _GAP_MM2 = Limits(high=75)
 _OPEN_HU = -600.0  # a blurred or thin wall is denser than that; a gap is not
@@ -43,7 +43,7 @@ def not_cut_off(chest: Chest) -> Check:
     reaches = [float(np.median(face.reach_mm[rows])) for face in chest.faces]
     worst = int(np.argmax(reaches))
     both = _SHARED * sum(reaches[2:])
-    reach, where = max((reaches[worst], chest.faces[worst].name), (both, "both sides"))
+    reach, where = max((reaches[worst], chest.faces[worst].name), (both, "right and left sides"))
     face = chest.faces[worst]
     place = [(chest.hu.shape[0] - 1) / 2, (rows.start + rows.stop - 1) / 2, (chest.hu.shape[2] - 1) / 2]
     place[0 if worst < 2 else 2] = face.index

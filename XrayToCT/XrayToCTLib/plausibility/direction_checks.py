@@ -176,10 +176,10 @@ def _slope(lungs: Lungs) -> float:
 def _bone_share(chest: Chest, lungs: Lungs) -> float:
     """Bone within 30 mm above the lungs (clavicles, shoulder blades, spine) less that within 30 mm below."""
     air, reach = lungs.both, round(30 / GRID_MM)
-    columns = np.asarray(air.any(axis=1))[:, None]
+    columns = np.expand_dims(air.any(axis=1), 1)
     highest, lowest = np.argmax(air, axis=1)[:, None], (air.shape[1] - 1 - np.argmax(air[:, ::-1], axis=1))[:, None]
     rows = np.arange(air.shape[1])[None, :, None]
-    above = np.asarray(columns & (rows < highest) & (rows >= highest - reach))
-    below = np.asarray(columns & (rows > lowest) & (rows <= lowest + reach))
-    bone = chest.hu > _BONE_HU
+    above = columns & (rows < highest) & (rows >= highest - reach)
+    below = columns & (rows > lowest) & (rows <= lowest + reach)
+    bone = np.asarray(chest.hu > _BONE_HU)
     return float(bone[above].mean() if above.any() else 0) - float(bone[below].mean() if below.any() else 0)

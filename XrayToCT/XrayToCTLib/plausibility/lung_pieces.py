@@ -10,13 +10,14 @@ from scipy import ndimage
 LUNG_ML = 100.0
 
 # Air spaces that only passages of this radius join (airways, the junction line) are separate; the wider ones are for
-# blurred volumes, where the lungs run into each other, and for a third lung that touches another.
+# blurred volumes, where the lungs run into each other.
 _NECKS_MM = (9.0, 14.0, 19.0)
-_WIDE_NECKS_MM = (14.0, 19.0, 24.0)
 _EMPTY_HU, _GAS_BELOW_HU, _BUBBLE_ML = -900.0, 40.0, 300.0  # emptier and smaller: a bubble of gas in stomach or bowel
 _SHIFT_MM = 15.0  # by how much the two sides of a chest may differ in shape
 _BULGE_ML = 180.0  # smaller: a bulge of a lung
 _LOBE_SHARE = 0.45  # of a piece that lies where the other side has lung: a part of that side's lung, cut off by disease
+# At a neck (mm), a third lung that touches another has less than this share there. Lungs fall apart at the widest neck.
+_THIRD_SHARES = ((14.0, 0.67), (19.0, 0.67), (24.0, 0.67), (29.0, 0.45))
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def find_lungs(hu: np.ndarray, air: np.ndarray, voxel_mm: float) -> tuple[LungPi
             found = tried
             break
     if len(found) == 2:
-        for neck in _WIDE_NECKS_MM:
-            third = _third_lungs(hu, _cut(hu, air, depth, neck, voxel_mm), found, voxel_mm)
+        for neck, share in _THIRD_SHARES:
+            third = _third_lungs(_cut(hu, air, depth, neck, voxel_mm), found, share, voxel_mm)
             if third:
                 rest = [LungPiece(_ml(p.mask & ~third[0].mask, voxel_mm), p.mask & ~third[0].mask) for p in found]
                 return (*rest, *third)
@@ -118,9 +119,9 @@ def _near_mirror(mask: np.ndarray, mains: list[np.ndarray], voxel_mm: float) -> 
 
 
 def _third_lungs(
-    hu: np.ndarray, pieces: list[np.ndarray], lungs: tuple[LungPiece, ...], voxel_mm: float
+    pieces: list[np.ndarray], lungs: tuple[LungPiece, ...], share: float, voxel_mm: float
 ) -> list[LungPiece]:
-    """Of the pieces into which the two lungs fall at a neck, those that lie where the other side has no lung."""
+    """Of the pieces into which the two lungs fall at a neck, those of which less than ``share`` has lung opposite."""
     mains = [lung.mask for lung in lungs]
     mirrors = [_near_mirror(mains[1], mains, voxel_mm), _near_mirror(mains[0], mains, voxel_mm)]
     third = []
@@ -131,6 +132,6 @@ def _third_lungs(
             continue
         if side not in largest:
             largest.add(side)
-        elif _ml(piece, voxel_mm) >= _BULGE_ML and (piece & mirrors[side]).sum() < _LOBE_SHARE * piece.sum():
+        elif _ml(piece, voxel_mm) >= _BULGE_ML and (piece & mirrors[side]).sum() < share * piece.sum():
             third.append(LungPiece(_ml(piece, voxel_mm), piece))
     return third
