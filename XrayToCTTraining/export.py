@@ -24,6 +24,7 @@ from XrayToCTTraining.classification import trained_classifier
 from XrayToCTTraining.cyclegan import trained_style
 from XrayToCTTraining.engine import BEST, CHECKPOINT
 from XrayToCTTraining.evaluation import METRICS
+from XrayToCTTraining.input_check_fit import trained_input_check
 from XrayToCTTraining.model_card import card_text, limits_of
 from XrayToCTTraining.reconstruction import trained_generator
 
@@ -91,13 +92,17 @@ def trained_network(run: Path) -> Trained:
         size = classifier.config.size
         example = torch.rand(1, 1, size, size)
         return Trained(classifier, "xray_classifier", None, settings, example, ("radiograph", "logits"))
+    if kind == "input_check":
+        network, settings = trained_input_check(run)
+        size = network.config.size
+        return Trained(network, kind, None, settings, torch.rand(1, 1, size, size), ("radiograph", "logits"))
     raise UnsuitableInput(f"{run} holds no trained network; train one with `python -m XrayToCTTraining fit`.")
 
 
 def losses_of(settings: dict[str, Any]) -> str:
     """The losses of a fit in a line, such as ``adversarial 0.1 (paper), reconstruction 10, projection 10``."""
     if "weights" not in settings:
-        return "cross-entropy" if settings.get("network") == "classifier" else "least squares GAN"
+        return "least squares GAN" if settings.get("network") == "cyclegan" else "cross-entropy"
     weights = dict(settings["weights"])
     if not settings["induction_epochs"]:
         weights |= {"induction": 0, "details": 0, "anchor": 0}

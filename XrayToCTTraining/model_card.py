@@ -12,6 +12,7 @@ TITLES = {
     "generator": "Generator: one frontal chest radiograph to a CT volume",
     "ct_classifier": "CT classifier: healthy, sick or TB from a CT volume",
     "xray_classifier": "X-ray classifier: healthy, sick or TB from a radiograph",
+    "input_check": "Input check: frontal chest radiographs of adults, as displayed, told from other pictures",
     "style_transfer": "Style transfer: a real radiograph to the style of projections (CycleGAN)",
 }
 _PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
@@ -29,6 +30,13 @@ LIMITS = {
     "xray_classifier": (
         "It may rest on shortcuts: wherever a class comes from one source only, it learns the source.",
     ),
+    "input_check": (
+        "It knows the kinds of odd pictures that it was trained on, most of them made from frontal radiographs; other "
+        "kinds, such as a hand or an abdomen, may pass.",
+        "Lateral views and sections in training came from simulated patients; it has seen no real lateral view.",
+        "It cannot tell children from adults; a header that records an age is believed.",
+        "A heart on the right or a lung that is white may look mirrored or cropped to it; it warns and never refuses.",
+    ),
     "style_transfer": (
         "It may remove findings from a radiograph, or add some: that is what Sizikova et al. 2022 found.",
     ),
@@ -37,6 +45,8 @@ LIMITS = {
 
 def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
     """Sentences on what a network of this kind, fitted with these settings, cannot do."""
+    if kind == "input_check":  # it gives no classes of disease
+        return LIMITS[kind]
     return (_PATIENTS if settings.get("tb_from_patients") else TB_NOTICE, *LIMITS[kind])
 
 

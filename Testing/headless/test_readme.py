@@ -32,6 +32,7 @@ SHORTER = {
     "fit ct-classifier": "fit ct-classifier --preset test",
     "fit xray-classifier": "fit xray-classifier --preset test",
     "fit joint-classifier": "fit joint-classifier --preset test",
+    "fit input-check": "fit input-check --preset test",
     "--scale small": "--scale tiny --seeds 1",
 }
 

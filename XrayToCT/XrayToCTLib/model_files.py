@@ -24,7 +24,7 @@ from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import ModelError
 
 FORMAT = 1
-KINDS = ("generator", "ct_classifier", "xray_classifier", "style_transfer", "discriminator")
+KINDS = ("generator", "ct_classifier", "xray_classifier", "style_transfer", "discriminator", "input_check")
 SUFFIX = ".safetensors"
 CHECKSUMS = "SHA256SUMS"
 

@@ -15,6 +15,7 @@ from torch import nn
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
 from XrayToCTLib.generators import AnyGenerator, build_generator, config_type
+from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.model_files import (
     KINDS,
     SUFFIX,
@@ -182,6 +183,11 @@ def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTCl
     return load_module(info, "ct_classifier", _classifier, device)
 
 
+def load_input_check(info: ModelInfo, device: torch.device | str = "cpu") -> InputNetwork:
+    """The input check in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "input_check", _input_check, device)
+
+
 def load_module(
     info: ModelInfo, kind: str, build: Callable[[ModelInfo], Module], device: torch.device | str = "cpu"
 ) -> Module:
@@ -252,10 +258,15 @@ def _classifier(info: ModelInfo) -> CTClassifier:
     return CTClassifier(config_from_dict(ClassifierConfig, info.config))
 
 
+def _input_check(info: ModelInfo) -> InputNetwork:
+    return InputNetwork(config_from_dict(InputCheckConfig, info.config))
+
+
 # The networks that this library builds itself; a discriminator is built by the training package.
 _BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {
     "generator": _generator,
     "ct_classifier": _classifier,
+    "input_check": _input_check,
     "xray_classifier": lambda info: XrayClassifier(config_from_dict(XrayClassifierConfig, info.config)),
     "style_transfer": lambda info: StyleTransfer(config_from_dict(StyleTransferConfig, info.config)),
 }

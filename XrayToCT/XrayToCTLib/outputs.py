@@ -245,6 +245,10 @@ def _created(prediction: Prediction) -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
+def _input_check(prediction: Prediction) -> dict[str, Any]:
+    return {} if prediction.input_check is None else asdict(prediction.input_check)
+
+
 def _report(prediction: Prediction, pictures: list, names: dict[str, str], write_seconds: float) -> Report:
     return Report(
         input_name=prediction.source.name,
@@ -263,6 +267,7 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
         seconds={**prediction.seconds, "write": write_seconds},
         outputs=names,
         pictures=pictures,
+        input_check=_input_check(prediction),
     )
 
 
@@ -310,5 +315,6 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
         "checks": [asdict(check) for check in prediction.checks],
         "refinement": _refinement(prediction),
         "uncertainty": _uncertainty(prediction),
+        "input_check": _input_check(prediction),
         "warnings": list(prediction.warnings),
     }

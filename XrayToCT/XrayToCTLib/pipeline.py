@@ -19,8 +19,10 @@ from XrayToCTLib.devices import choose_device, device_failures
 from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
 from XrayToCTLib.generators import AnyGenerator
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.input_check import InputCheck, check_input, child_warning
+from XrayToCTLib.input_network import InputNetwork
 from XrayToCTLib.marking import TB_NOTICE
-from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator
+from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator, load_input_check
 from XrayToCTLib.physical_size import volume_side_mm
 from XrayToCTLib.plausibility import Check, check_volume
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
@@ -34,7 +36,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Models:
-    """The networks of a run, loaded once. ``classifier`` is None where none is installed."""
+    """The networks of a run, loaded once. ``classifier`` and ``input_check`` are None where none is installed."""
 
     generator: AnyGenerator
     generator_info: ModelInfo
@@ -42,6 +44,7 @@ class Models:
     classifier_info: ModelInfo | None
     device: torch.device
     may_fall_back: bool  # to the CPU, where the device was not asked for by name
+    input_check: InputNetwork | None = None  # on the CPU: it takes milliseconds
 
     @property
     def geometry(self) -> Geometry:
@@ -61,6 +64,7 @@ class Prediction:
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
         classes: probability by class, None without a classifier.
         refinement, uncertainty: None where they were not asked for.
+        input_check: whether the X-ray looks like those in training; None where nothing checks it.
         seconds: by stage.
     """
 
@@ -81,6 +85,7 @@ class Prediction:
     uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    input_check: InputCheck | None = None
 
 
 def load_models(model: str | None = None, device: str = "auto") -> Models:
@@ -95,7 +100,8 @@ def load_models(model: str | None = None, device: str = "auto") -> Models:
     with device_failures(chosen):
         generator = load_generator(info, chosen)
         classifier = load_classifier(classifier_info, chosen)
-    return Models(generator, info, classifier, classifier_info, chosen, may_fall_back=device == "auto")
+    input_check = load_input_check(default_model("input_check"))
+    return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check)
 
 
 def generate(
@@ -158,8 +164,12 @@ def _generate(
         radiograph = None if is_network_input else read_radiograph(source, view=view, invert=invert)
         image = read_network_input(source, size) if radiograph is None else network_input(radiograph, size)
         patient = volume_side_mm(radiograph, models.geometry)
+        checked = None if models.input_check is None else check_input(image, models.input_check)
+        child = child_warning(radiograph.header if radiograph else None)
     geometry = scaled_geometry(models.geometry, patient.side_mm, radiograph.view if radiograph else view or "PA")
     warnings = list(radiograph.warnings if radiograph else ()) + list(patient.warnings)
+    warnings += [checked.message] if checked is not None and not checked.passed else []
+    warnings += [child] if child else []
     if geometry.view != models.geometry.view:
         trained = models.geometry.view
         warnings.append(f"The model was trained on {trained} X-rays; this {geometry.view} X-ray magnifies differently.")
@@ -223,6 +233,7 @@ def _generate(
         uncertainty=uncertainty,
         warnings=tuple(warnings),
         seconds=seconds,
+        input_check=checked,
     )
 
 

@@ -6,7 +6,7 @@ import base64
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from numbers import Integral, Real
 from pathlib import Path
@@ -51,7 +51,8 @@ class Report:
         evidence: paragraphs for and against the volume, by a heading for each.
         seconds: of each step, in the order in which they ran.
         outputs: what was written: kind to path.
-        pictures: caption, alternative text and PNG file of each.
+        pictures: caption, alternative text and PNG file of each; the first shows the X-ray.
+        input_check: of the X-ray itself: passed, message, score and limit; empty where it was not checked.
     """
 
     input_name: str
@@ -70,6 +71,7 @@ class Report:
     seconds: Mapping[str, float]
     outputs: Mapping[str, Any]
     pictures: Sequence[tuple[str, str, bytes]]
+    input_check: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -77,6 +79,7 @@ def render_html(report: Report) -> str:
     parts = [
         _header(report),
         _warnings(report.warnings),
+        _input_check(report.input_check),
         _pictures(report.pictures),
         f'<div class="pair">{_comparison(report.comparison)}{_classes(report.classes)}</div>',
         _checks(report.checks),
@@ -171,6 +174,19 @@ def _warnings(warnings: Sequence[str]) -> str:
         return ""
     items = "\n".join(f"<li>{_text(warning)}</li>" for warning in warnings)
     return _section("Warnings", f"<ul>\n{items}\n</ul>", "warnings")
+
+
+def _input_check(check: Mapping[str, Any]) -> str:
+    """One line right above the X-ray."""
+    if not check:
+        return ""
+    kind, symbol, word = _STATUS[bool(check["passed"])]
+    return _section(
+        "Is it a chest X-ray like those in training?",
+        f'<p><span class="status {kind}"><span aria-hidden="true">{symbol}</span> {word}.</span> '
+        f'{_text(check["message"])}</p>\n<p class="note">Oddness {_number(check["score"], 2)} of 1; '
+        f"up to {_number(check['limit'], 2)} passes.</p>",
+    )
 
 
 def _pictures(pictures: Sequence[tuple[str, str, bytes]]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from XrayToCTLib.classifier import CLASSES
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.models import default_model, load_input_check
 from XrayToCTLib.pictures import write_png
 from XrayToCTLib.uncertainty import SAMPLES
 from XrayToCTLib.volume import network_from_ct
@@ -51,6 +52,18 @@ from XrayToCTTraining.evaluation import (
     telling_cases,
 )
 from XrayToCTTraining.fidelity import lesion_table
+from XrayToCTTraining.input_check_evaluation import (
+    ct_group,
+    dicom_groups,
+    figures_of,
+    picture_rows,
+    radiograph_groups,
+    score_groups,
+    simulated_groups,
+    summary_rows,
+    worst_picture,
+)
+from XrayToCTTraining.input_check_fit import trained_input_check
 from XrayToCTTraining.statistics import mcnemar, spread
 from XrayToCTTraining.strategies import predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
@@ -73,6 +86,7 @@ EXAMPLES = """examples:
   %(prog)s table --results ours=results/a --results mean="results/a:mean training volume" --out results/table.md
   %(prog)s document docs/results.md
   %(prog)s checks --cohort runs/cohort --atlas chest.nii.gz --ct other.nrrd --out results/checks
+  %(prog)s input-check --cohort runs/xrays --pairs runs/cohort --dicom downloads/dicom --out results/input-check
   %(prog)s curves --run runs/paper --figures reconstruction,projection --out results/curves.png
 """
 PROTOCOLS = """
@@ -89,6 +103,10 @@ TISSUES = """
 One rule for both: lung below -400 HU and bone above 250 HU inside the body, fat -150 to -30 HU and soft tissue -30 to
 130 HU in between, without borders and known lesions. Blood with contrast medium passes for bone. Overlap: common area
 of both histograms, 0 to 1.
+"""
+ODD_PICTURES = """
+Area under the curve: chance that such a picture gets a higher score than a frontal radiograph of the split. Warned of:
+share beyond the limit; of frontal pictures these are false warnings. Reason right: share whose warning names the kind.
 """
 
 
@@ -163,6 +181,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own = task("document", "put tables into a Markdown page, where it says <!-- from FILE --> ... <!-- end -->")
     own.add_argument("page", type=Path)
     evaluate_checks.add_arguments(task("checks", "how often the checks of anatomy are wrong, and what they find"))
+    own = task("input-check", "how well odd pictures are told from held-out radiographs, by kind")
+    own.add_argument("--cohort", type=Path, required=True, help="prepared real radiographs")
+    own.add_argument("--pairs", type=Path, help="simulated cases: frontal and lateral views, sections")
+    own.add_argument("--ct", type=Path, action="append", default=[], help="a real CT, seen from the side; repeatable")
+    own.add_argument("--dicom", type=Path, help="folder of DICOM files of any modality")
+    own.add_argument("--run", type=Path, help="run of `fit input-check`; without it, the check of the runtime")
+    own.add_argument("--split", choices=SPLITS, default="test")
+    own.add_argument("--seed", type=int, default=0, help="of what is cropped, drawn and photographed")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables and the picture")
 
     own = task("curves", "a chart of a training's losses or figures")
     own.add_argument("--run", type=Path, action="append", required=True, help="repeatable")
@@ -183,6 +210,7 @@ def run(options: argparse.Namespace) -> None:
         "table": evaluate_tables.run_table,
         "document": evaluate_tables.run_document,
         "checks": evaluate_checks.run,
+        "input-check": _input_check,
         "curves": _curves,
     }[options.what](options)
 
@@ -346,6 +374,32 @@ def _cohort(options: argparse.Namespace) -> None:
     write_csv(out / "hounsfield.csv", rows)
     beside = "" if options.reference is None else f" beside {options.reference.name}"
     text = f"# {len(cases)} cases of {cohort.folder.name}{beside}\n\n{markdown_table(rows)}{TISSUES}"
+    (out / "summary.md").write_text(text)
+    print(text)
+
+
+def _input_check(options: argparse.Namespace) -> None:
+    network = trained_input_check(options.run)[0] if options.run else load_input_check(default_model("input_check"))
+    cohort, out = open_cohort(options.cohort), options.out
+    groups = radiograph_groups(cohort, options.split, options.seed)
+    refused = 0
+    if options.pairs is not None:
+        pairs = open_cohort(options.pairs)
+        groups += simulated_groups(pairs, options.split, options.seed)
+        groups += [ct_group(options.ct, pairs, options.seed)] if options.ct else []
+    if options.dicom is not None:
+        found, refused = dicom_groups(options.dicom)
+        groups += found
+    results = score_groups(groups, network)
+    rows = summary_rows(results)
+    out.mkdir(parents=True, exist_ok=True)
+    write_csv(out / "summary.csv", rows)
+    write_csv(out / "cases.csv", picture_rows(results))
+    write_png(out / "worst.png", worst_picture(results), False)
+    _write_metrics(out, figures_of(results))
+    text = f"# Input check, {options.split} split of {cohort.folder.name}\n\n{markdown_table(rows)}{ODD_PICTURES}"
+    if options.dicom is not None:
+        text += f"Of the odd pictures in DICOM the reader refuses {refused} by their headers, before this check.\n"
     (out / "summary.md").write_text(text)
     print(text)
 

@@ -25,6 +25,7 @@ EXAMPLES = {
   %(prog)s --cohort runs/tbx11k --run runs/xray-classifier --timm vit_small_patch16_224.safetensors""",
     "joint-classifier": """example:
   %(prog)s --cohort runs/tbx11k --generator runs/paper --run runs/joint-classifier""",
+    "input-check": "example:\n  %(prog)s --xrays runs/tbx11k --pairs runs/cohort --run runs/input-check",
 }
 
 
@@ -155,6 +156,24 @@ def _run_classifier(kind: str) -> Callable[[Namespace], None]:
     return run
 
 
+def _input_check_options(parser: ArgumentParser) -> None:
+    from XrayToCTTraining.input_check_fit import InputCheckFit
+
+    parser.add_argument("--preset", help="test (a YAML file of the package)")
+    _folder(parser, "xrays", "prepared real radiographs, all of them frontal and as displayed")
+    _folder(parser, "pairs", "simulated cases, for lateral views and sections")
+    _folder(parser, "run", "folder of checkpoints and logs")
+    parser.add_class_arguments(InputCheckFit, None)
+
+
+def _run_input_check(options: Namespace) -> None:
+    from XrayToCTTraining.data.cohort import open_cohort
+    from XrayToCTTraining.input_check_fit import InputCheckFit, fit_input_check
+
+    settings = _settings(InputCheckFit, options)
+    fit_input_check(open_cohort(options.xrays), open_cohort(options.pairs), options.run, settings, options.engine)
+
+
 NETWORKS: dict[str, tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], None]]] = {
     "reconstruction": ("radiograph to CT: X2CT-GAN and shape induction", _reconstruction_options, _run_reconstruction),
     "cyclegan": ("real radiograph to the style of projections", _cyclegan_options, _run_cyclegan),
@@ -173,4 +192,5 @@ NETWORKS: dict[str, tuple[str, Callable[[ArgumentParser], None], Callable[[Names
         _classifier_options("JointClassifierFit"),
         _run_classifier("JointClassifierFit"),
     ),
+    "input-check": ("is a picture a frontal chest radiograph?", _input_check_options, _run_input_check),
 }
