@@ -23,8 +23,6 @@ class PlainGenerator(Generator):
         volume = self.bridge(x)
         for up, level, feature in zip(reversed(self.ups), reversed(self.levels), reversed(features), strict=True):
             volume = up.convolution(volume)
-            if self.config.upsampling == "trilinear":
-                volume = F.interpolate(volume, scale_factor=2, mode="trilinear")
             volume = self.plain_level(level, norm_relu(volume), feature)
         return F.relu(self.head(volume))
 

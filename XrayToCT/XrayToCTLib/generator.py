@@ -38,8 +38,6 @@ class GeneratorConfig:
         decoder_channels: channels of connection B and of the decoder at each level.
         decoder_blocks: 3x3x3 convolutions of each decoder level after its first.
         head_kernel: side of the last convolution's kernel.
-        upsampling: "transposed" convolutions (X2CT), or a convolution at the coarser size and then "trilinear"
-            interpolation, which cannot leave a checkerboard where training is short.
 
     Raises:
         ValueError: if the sizes do not fit each other.
@@ -55,7 +53,6 @@ class GeneratorConfig:
     decoder_channels: tuple[int, ...] = (16, 16, 32, 64, 128)
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 2, 2)
     head_kernel: int = 7
-    upsampling: str = "transposed"
 
     def __post_init__(self) -> None:
         for name in ("dense_layers", "decoder_channels", "decoder_blocks"):
@@ -67,25 +64,12 @@ class GeneratorConfig:
             raise ValueError(f"size must be a multiple of {2**steps} and at least {MINIMUM_DEPTH * 2 ** (steps - 1)}")
         if self.head_kernel % 2 == 0:
             raise ValueError("head_kernel must be odd")
-        if self.upsampling not in ("transposed", "trilinear"):
-            raise ValueError(f"upsampling must be transposed or trilinear, not {self.upsampling!r}")
 
     @property
     def bridge_side(self) -> int:
         """Side of connection A's volume, in voxels."""
         return self.size // 2 ** len(self.dense_layers)
 
-
-_COMPACT = GeneratorConfig(
-    stem_channels=32,
-    growth=16,
-    dense_layers=(3, 4, 6, 6, 4),
-    bridge_channels=96,
-    decoder_channels=(8, 16, 32, 48, 64),
-    decoder_blocks=(0, 1, 1, 1, 1),
-    head_kernel=3,
-    upsampling="trilinear",
-)
 
 X2CT_GENERATORS = {
     "paper": GeneratorConfig(),
@@ -188,24 +172,15 @@ class DecoderLevel(nn.Module):
 class Upsampling(nn.Module):
     """From one size of the decoder to the next finer one: (N, C, S, S, S) -> (N, O, 2S, 2S, 2S), raw output."""
 
-    def __init__(self, channels_in: int, channels_out: int, kind: str) -> None:
+    def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.is_transposed = kind == "transposed"
-        self.convolution: nn.ConvTranspose3d | nn.Conv3d
-        if self.is_transposed:
-            self.convolution = nn.ConvTranspose3d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
-        else:
-            self.convolution = nn.Conv3d(channels_in, channels_out, 3, padding=1)
+        self.convolution = nn.ConvTranspose3d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
 
     def forward(self, x: Tensor, is_activated: bool) -> Tensor:
         """``is_activated``: x comes from the bridge, not from a convolution that norm and ReLU have still to follow."""
         if is_activated:
-            x = self.convolution(x)
-        else:
-            stride = 2 if self.is_transposed else 1
-            weight, bias = self.convolution.weight, self.convolution.bias
-            x = norm_relu_convolution(x, weight, bias, stride=stride, transposed=self.is_transposed)
-        return x if self.is_transposed else F.interpolate(x, scale_factor=2, mode="trilinear")
+            return self.convolution(x)
+        return norm_relu_convolution(x, self.convolution.weight, self.convolution.bias, stride=2, transposed=True)
 
 
 class Generator(nn.Module):
@@ -232,7 +207,7 @@ class Generator(nn.Module):
         self.bridge = Bridge(channels, config)
         # ups[i] leads to level i
         widths = (*config.decoder_channels, config.bridge_channels)
-        self.ups = nn.ModuleList(Upsampling(widths[i + 1], widths[i], config.upsampling) for i in range(steps))
+        self.ups = nn.ModuleList(Upsampling(widths[i + 1], widths[i]) for i in range(steps))
         self.head = nn.Conv3d(config.decoder_channels[0], 1, config.head_kernel, padding=config.head_kernel // 2)
 
     def set_dropout(self, probability: float) -> None:
