@@ -15,6 +15,10 @@ TITLES = {
     "input_check": "Input check: frontal chest radiographs of adults, as displayed, told from other pictures",
     "style_transfer": "Style transfer: a real radiograph to the style of projections (CycleGAN)",
 }
+_PAINTED = (
+    "Shape induction may paint parts of a real X-ray on the front of the chest wall, where the projection is easiest "
+    "to match: stripes in sagittal slices, ribs in a coronal slice far in front, and a spine that is lost."
+)
 _PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
 LIMITS = {
     "generator": (
@@ -45,9 +49,9 @@ LIMITS = {
 
 def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
     """Sentences on what a network of this kind, fitted with these settings, cannot do."""
-    if kind == "input_check":  # it gives no classes of disease
-        return LIMITS[kind]
-    return (_PATIENTS if settings.get("tb_from_patients") else TB_NOTICE, *LIMITS[kind])
+    tb = _PATIENTS if settings.get("tb_from_patients") else TB_NOTICE
+    induced = (_PAINTED,) if kind == "generator" and settings.get("induction_epochs") else ()
+    return (tb, *induced, *LIMITS[kind])
 
 
 def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results: str) -> str:

@@ -136,7 +136,7 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print("\r", end="", file=sys.stderr)
     print(f"{result['input']}  (model {result['model']['name']}, {result['device']})   {SYNTHETIC_NOTICE}")
     for name, path in result["outputs"].items():
-        print(f"  {name:12s}{path}")
+        print(f"  {name:20s} {path}")
     print("  " + "  ".join(f"{name} {value:.3f}" for name, value in result["comparison"].items()))
     if result["classes"]:
         print("  " + "  ".join(f"{name} {value:.2f}" for name, value in result["classes"].items()))

@@ -277,11 +277,16 @@ def _model_files() -> list[Path]:
     files = []
     for folder in search_path():
         try:
-            names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX))
+            names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)]
         except OSError:
             continue  # a folder that does not exist holds no models
-        files += [folder / name for name in names if not name.startswith(".")]
+        files += [folder / name for name in sorted(names, key=_stem) if not name.startswith(".")]
     return files
+
+
+def _stem(name: str) -> str:
+    """What models are sorted by: with the ending, `a-b` would come before `a`."""
+    return name.removesuffix(SUFFIX)
 
 
 def _parse_info(content: bytes, path: Path) -> ModelInfo:

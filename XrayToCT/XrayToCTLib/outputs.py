@@ -36,7 +36,7 @@ from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
 from XrayToCTLib.volume import ct_from_network, image_from_network, radiograph_image, write_nifti, write_nrrd
 
-UNCERTAINTY_LIMIT_HU = 400.0  # full colour; the same for all patients, so that pictures can be compared
+UNCERTAINTY_LIMIT_HU = 500.0  # full colour; the same for all patients, so that pictures can be compared
 PLANES = ("axial", "coronal", "sagittal")
 CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
 

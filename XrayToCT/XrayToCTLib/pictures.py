@@ -311,8 +311,10 @@ def _slice_row(
         offset = round(((index + 0.5) / size - 0.5) * side_mm[cut])
         _draw_label(tile, f"{ends[offset > 0]} {abs(offset)} mm" if offset else "0 mm", "ls")
         if number == 0:
-            colours = "" if overlay is None else f", colour 0 to {overlay.limit:g} {overlay.unit}".rstrip()
-            _draw_label(tile, f"W {window[1]:g} / L {window[0]:g}{colours}", "rs")
+            scale = f"W {window[1]:g} / L {window[0]:g}"
+            if overlay is not None:  # there is no room for both, and the colours are what the picture is for
+                scale = f"yellow: {overlay.limit:g} {overlay.unit}".rstrip()
+            _draw_label(tile, scale, "rs")
         row.paste(tile, (lefts[number], 0))
     return row
 
