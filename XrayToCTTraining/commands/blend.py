@@ -7,7 +7,6 @@ from XrayToCTTraining.blending import blend_generators
 
 EXAMPLES = """examples:
   %(prog)s runs/stage-1 runs/stage-2 --share 0.8 --run runs/blended
-  python -m XrayToCTTraining evaluate reprojection --cohort runs/xrays --run runs/blended --out results/blended
 """
 
 
