@@ -43,9 +43,9 @@ _FIGURES = {
     "wall closed": "check, chest wall closed",
 }
 NOTE = (
-    "Mean ± standard deviation over {seeds} seeds of the mean over {cases} test radiographs ({domain}), whose patients "
-    "have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: by heart, "
-    "liver and aorta together, a check of the volume.\n"
+    "Mean ± standard deviation over {seeds} seed(s) of the mean over {cases} test radiographs ({domain}), whose "
+    "patients have CTs. A lesion is found where at least half of its contrast is there, at its place. Right handed: by "
+    "heart, liver and aorta together, a check of the volume.\n"
 )
 
 
@@ -68,7 +68,7 @@ def truth_table(experiment: Experiment, out: Path) -> str:
             mean["lesion_found"] = _mean([float(score.found) for score in own])
         lesions += [{"strategy": strategy, **row} for row in lesion_table([score for own in scores for score in own])]
         spreads = {shown: spread([mean[name] for mean in means]) for shown, name in _FIGURES.items()}
-        rows.append({"": strategy, **{shown: f"{m:.3g} ± {d:.1g}" for shown, (m, d) in spreads.items()}})
+        rows.append({"": strategy, **{shown: f"{m:.3g} ± {round(d, 9):.1g}" for shown, (m, d) in spreads.items()}})
         flat += [{"strategy": strategy, "seed": seed, **mean} for seed, mean in enumerate(means)]
     write_csv(out / "truth.csv", flat)
     if lesions:
