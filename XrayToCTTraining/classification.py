@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 from XrayToCTLib.classifier import CLASSES, CLASSIFIERS, FINDINGS, ClassifierConfig, CTClassifier, classifier_input
 from XrayToCTLib.errors import UnsuitableInput
@@ -80,7 +80,6 @@ class XrayClassifierFit(ClassifierFit):
 
     Args:
         classifier: vit-s16, small or test.
-        optimiser: sgd, or adam (decoupled weight decay of 0.05): from scratch, SGD leaves a transformer where it began.
         warm_up: epochs.
         cutmix: probability of mixing a batch.
         erasing: probability of erasing a rectangle.
@@ -89,7 +88,6 @@ class XrayClassifierFit(ClassifierFit):
     """
 
     classifier: str = "vit-s16"
-    optimiser: Literal["sgd", "adam"] = "sgd"
     batch: int = 80
     learning_rate: float = 0.01
     label_smoothing: float = 0.1
@@ -168,8 +166,6 @@ class Classification(Recipe):
     def configure_optimizers(self) -> list[Optimizer]:
         rate = self.settings.learning_rate
         if isinstance(self.settings, XrayClassifierFit):
-            if self.settings.optimiser == "adam":
-                return [AdamW(self.network.parameters(), rate, weight_decay=0.05)]
             return [SGD(self.network.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=1e-4)]
         return [Adam(self.network.parameters(), rate)]
 

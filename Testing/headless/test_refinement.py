@@ -1,5 +1,7 @@
 """Refinement on one radiograph is kept only where it does good and no harm."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -40,15 +42,14 @@ def test_a_refined_volume_projects_more_like_the_radiograph_and_the_network_is_u
     assert all(torch.equal(value, weights[name]) for name, value in generator.state_dict().items())
 
 
+def checks_passed(monkeypatch: pytest.MonkeyPatch, counts: list[int]) -> None:
+    """From now on a volume passes so many checks, one number after another: before refinement, then at each look."""
+    standing, left = refinement._standing, iter(counts)
+    monkeypatch.setattr(refinement, "_standing", lambda *given: replace(standing(*given), checks_passed=next(left)))
+
+
 def test_where_a_check_is_lost_the_volume_from_before_is_kept(generator, monkeypatch):
-    counts = iter([7, 6, 5, 6, 6])
-    standing = refinement._standing
-
-    def fewer(*arguments):
-        found = standing(*arguments)
-        return refinement.Standing(found.steps, found.ncc, found.details_ncc, next(counts))
-
-    monkeypatch.setattr(refinement, "_standing", fewer)
+    checks_passed(monkeypatch, [7, 6, 5, 6, 6])
     with torch.no_grad():
         original = generator(RADIOGRAPH)
     result = refine(generator, RADIOGRAPH, GEOMETRY, 8)
@@ -58,14 +59,7 @@ def test_where_a_check_is_lost_the_volume_from_before_is_kept(generator, monkeyp
 
 
 def test_the_best_harmless_step_of_the_way_is_kept_not_the_last(generator, monkeypatch):
-    counts = iter([6, 6, 7, 5, 5])
-    standing = refinement._standing
-
-    def sometimes(*arguments):
-        found = standing(*arguments)
-        return refinement.Standing(found.steps, found.ncc, found.details_ncc, next(counts))
-
-    monkeypatch.setattr(refinement, "_standing", sometimes)
+    checks_passed(monkeypatch, [6, 6, 7, 5, 5])
     assert refine(generator, RADIOGRAPH, GEOMETRY, 8).after.steps == 4
 
 

@@ -187,6 +187,13 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
 
 
+def test_an_uncertainty_of_one_volume_is_refused_in_a_sentence(data):
+    paths = ["--cohort", data / "pairs", "--run", data / "generator", "--out", data / "none"]
+    refused = training("evaluate", "uncertainty", *paths, "--samples", 1, check=False)
+    assert refused.returncode == 3
+    assert refused.stderr.strip().endswith("give --samples 2 or more.")
+
+
 def test_refinement_never_lowers_a_correlation(data):
     run = ["--run", data / "generator", "--steps", 4, "--limit", 2, "--out", data / "refined"]
     training("evaluate", "refinement", "--cohort", data / "xrays", *run)

@@ -27,6 +27,8 @@ latter. {NOT_COVERED}
 
 def run(options: argparse.Namespace) -> None:
     """Writes the calibration for ``export``, ``reliability.csv``, ``reliability.png`` and ``summary.md``."""
+    if options.samples < 2:
+        raise UnsuitableInput("One volume has no spread; give --samples 2 or more.")
     cohort = open_cohort(options.cohort)
     generator, _, _ = trained_generator(options.run)
     splits = {}
