@@ -18,6 +18,7 @@ from torch.optim import Adam, Optimizer
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generators import GENERATORS, AnyConfig, AnyGenerator, build_generator
+from XrayToCTLib.models import find, load_generator
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import (
     Normalisation,
@@ -48,6 +49,7 @@ class ReconstructionFit:
 
     Args:
         generator: name of a configuration: paper, paper-64, compact, compact-64 or test.
+        initial: name or file of a model of that configuration whose weights are the first ones.
         discriminator_filters: channels of D's hidden convolutions.
         epochs: of stage 1, on pairs.
         induction_epochs: of stage 2, radiographs and pairs in turn.
@@ -77,6 +79,7 @@ class ReconstructionFit:
     """
 
     generator: str = "paper"
+    initial: str = ""
     discriminator_filters: tuple[int, ...] = (64, 128, 256, 512)
     epochs: int = 90
     induction_epochs: int = 10
@@ -123,6 +126,8 @@ class Reconstruction(Recipe):
         )
         if fit.initial_std:
             _draw_weights(self, fit.initial_std)
+        if fit.initial:
+            self.generator.load_state_dict(_initial_weights(fit.initial, self.generator.config))
         self.size = self.generator.config.size
         self.pairs, self.xrays = pairs, xrays
         self.pair_cases = tuple(case for case in pairs.of_split("training") if case.has_ct)
@@ -331,6 +336,13 @@ def _config(name: str) -> AnyConfig:
     if name not in GENERATORS:
         raise UnsuitableInput(f"There is no generator {name!r}; choose one of {', '.join(GENERATORS)}.")
     return GENERATORS[name]
+
+
+def _initial_weights(model: str, config: AnyConfig) -> dict[str, Tensor]:
+    generator = load_generator(find(model, "generator"))
+    if generator.config != config:
+        raise UnsuitableInput(f"The model {model} has another configuration than --generator; choose the same.")
+    return generator.state_dict()
 
 
 def linear_decay(epoch: int, constant: int, decay: int) -> float:
