@@ -23,3 +23,9 @@ class DeviceError(XrayToCTError):
     """The device failed or ran out of memory (exit code 5)."""
 
     exit_code = 5
+
+
+class Cancelled(XrayToCTError):
+    """The user, or the caller, ended the work (exit code 130)."""
+
+    exit_code = 130
