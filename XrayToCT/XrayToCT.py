@@ -15,8 +15,8 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-from XrayToCTLib.layouts import register_layouts
 
+from XrayToCTLib.layouts import register_layouts
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.panel.main import Panel
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
@@ -35,8 +35,8 @@ class XrayToCT(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["The XrayToCT developers"]
         parent.helpText = (
-            "Makes a synthetic chest CT of one frontal chest X-ray, projects it back to compare it with the X-ray, checks "
-            f"its anatomy and classifies it. {SYNTHETIC_NOTICE}. {TB_NOTICE}"
+            "Makes a synthetic chest CT of one frontal chest X-ray, projects it back to compare it with the X-ray, "
+            f"checks its anatomy and classifies it. {SYNTHETIC_NOTICE}. {TB_NOTICE}"
         )
         parent.acknowledgementText = (
             "After Sizikova, Cao, Lewis, Moise, Coffee: Improving Computed Tomography (CT) Reconstruction via 3D Shape "
@@ -46,7 +46,7 @@ class XrayToCT(ScriptedLoadableModule):
 
 
 def start() -> None:
-    """What other modules have to be there for: sample data and layouts, which saved scenes name by their number only."""
+    """Registers the sample X-ray, and the layouts, of which a saved scene keeps the number only."""
     register_sample()
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window

@@ -24,7 +24,8 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setChecked(True)
         self._collapsed = False
         self._flat = False
-        self._hidden_by_us: list[QtWidgets.QWidget] = []
+        self._wanted: dict[QtWidgets.QWidget, bool] = {}  # by child: whether it is shown while open
+        self._forcing = False
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
         self.toggled.connect(lambda checked: self.setCollapsed(not checked))
@@ -42,27 +43,43 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
             return
         self._collapsed = collapsed
         self.setChecked(not collapsed)
-        if collapsed:
-            children = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-            self._hidden_by_us = [child for child in children if not child.isHidden()]
-            for child in self._hidden_by_us:
-                child.hide()
-            self.setMaximumHeight(self._header_height())
-        else:
-            self.setMaximumHeight(16777215)
-            for child in self._hidden_by_us:
-                child.show()
-            self._hidden_by_us = []
+        self.setMaximumHeight(self._header_height() if collapsed else 16777215)
+        for child in self.children():
+            if isinstance(child, QtWidgets.QWidget):
+                self._look_after(child)
+                self._force(child, self._wanted[child] and not collapsed)
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
 
     def childEvent(self, event: QtCore.QChildEvent) -> None:
         """A widget that is added while collapsed stays hidden until the section opens."""
-        child = event.child()
-        if event.added() and self._collapsed and isinstance(child, QtWidgets.QWidget):
-            child.hide()
-            self._hidden_by_us.append(child)
         super().childEvent(event)
+        # not when it is added: its own class's constructor has not run by then
+        if event.type() == QtCore.QEvent.Type.ChildPolished and isinstance(event.child(), QtWidgets.QWidget):
+            self._look_after(event.child())
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """What a program shows or hides while collapsed is shown or hidden once the section opens, as in CTK."""
+        kinds = (QtCore.QEvent.Type.ShowToParent, QtCore.QEvent.Type.HideToParent)
+        if event.type() in kinds and not self._forcing and child in self._wanted:
+            self._wanted[child] = event.type() == kinds[0]
+            if self._collapsed and self._wanted[child]:
+                self._force(child, False)
+        return False
+
+    def _look_after(self, child: QtWidgets.QWidget) -> None:
+        if child in self._wanted:
+            return
+        is_explicit = child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+        self._wanted[child] = not (is_explicit and child.isHidden())
+        child.installEventFilter(self)
+        if self._collapsed:
+            self._force(child, False)
+
+    def _force(self, child: QtWidgets.QWidget, visible: bool) -> None:
+        self._forcing = True
+        child.setVisible(visible)
+        self._forcing = False
 
     collapsed = Property(bool, _get_collapsed, setCollapsed)
     flat = Property(bool, lambda self: self._flat, lambda self, flat: setattr(self, "_flat", flat))

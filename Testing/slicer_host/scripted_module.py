@@ -111,7 +111,7 @@ class ScriptedLoadableModuleLogic:
         node.UnRegister(None)
         if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
-        node.SetModuleName(self.moduleName)
+        node.SetAttribute("ModuleName", self.moduleName)
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
 

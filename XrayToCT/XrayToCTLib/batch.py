@@ -9,13 +9,13 @@ from typing import Any
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.run_settings import RunSettings
-from XrayToCTLib.worker_requests import CANCELLED, Failure, Listener, Progress, WorkerRequests
+from XrayToCTLib.worker_requests import Failure, Listener, Progress, WorkerRequests
 from XrayToCTLib.xray_folder import files_in, result_folders
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a batch: the folders that were written, the files that failed and why, and whether it ended early."""
+    """What became of a batch: the folders that were written, the files that failed and why."""
 
     written: tuple[Path, ...]
     failed: tuple[tuple[Path, Failure], ...]
@@ -82,13 +82,13 @@ class Batch:
             self._submit_next()
 
         def failed(failure: Failure) -> None:
-            if failure.code == CANCELLED:
+            if failure.was_cancelled:
                 self._report(was_cancelled=True)
                 return
             self._failed.append((source, failure))
             self._submit_next()
 
-        request = self._settings.request("generate", source, folder, self._formats, self._anonymise)
+        request = self._settings.generate_request(source, folder, self._formats, self._anonymise)
         self._requests.submit(request, Listener(finished, failed, progress))
 
     @staticmethod

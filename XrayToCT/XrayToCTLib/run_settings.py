@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,30 @@ class RunSettings:
     refine: int = 0
     uncertainty: int = 0
 
-    def request(
-        self, job: str, xray: Path, output: Path, formats: Sequence[str] = ("nrrd",), anonymise: bool = False
+    def generate_request(
+        self, xray: Path, output: Path, formats: Sequence[str], anonymise: bool = False
     ) -> dict[str, Any]:
-        """The worker's request (see docs/worker.md)."""
+        """The worker's request for a result (see docs/worker.md)."""
+        more = {"device": self.device, "refine": self.refine, "uncertainty": self.uncertainty}
         return {
-            "job": job,
-            "xray": str(xray),
-            "output": str(output),
-            **asdict(self),
-            "crop": None if self.crop is None else list(self.crop),
+            "job": "generate",
+            **self._reading(xray, output),
+            **more,
             "formats": list(formats),
             "anonymise": anonymise,
+        }
+
+    def preview_request(self, xray: Path, output: Path) -> dict[str, Any]:
+        """The worker's request for the picture that the network would see."""
+        return {"job": "preview", **self._reading(xray, output)}
+
+    def _reading(self, xray: Path, output: Path) -> dict[str, Any]:
+        return {
+            "xray": str(xray),
+            "output": str(output),
+            "model": self.model,
+            "view": self.view,
+            "invert": self.invert,
+            "flip": self.flip,
+            "crop": None if self.crop is None else list(self.crop),
         }

@@ -134,7 +134,7 @@ class SlicerLogic:
             shutil.rmtree(folder, ignore_errors=True)
             outcome.fail(failure)
 
-        request = (settings or RunSettings()).request("generate", Path(xray), folder)
+        request = (settings or RunSettings()).generate_request(Path(xray), folder, ("nrrd",))
         self._submit(request, Listener(written, forget, progress))
         return self._waited_for(outcome, is_cancelled) if wait else None
 
@@ -156,7 +156,7 @@ class SlicerLogic:
 
         Returns and raises as `process`; the result is the object of ``generate --json``.
         """
-        request = (settings or RunSettings()).request("generate", Path(xray), Path(output), formats, anonymise)
+        request = (settings or RunSettings()).generate_request(Path(xray), Path(output), formats, anonymise)
         outcome = _Outcome(finished, failed)
         self._submit(request, Listener(outcome.finish, outcome.fail, progress))
         return self._waited_for(outcome, is_cancelled) if wait else None
@@ -165,7 +165,7 @@ class SlicerLogic:
         self, xray: Path | str, settings: RunSettings, folder: Path, finished: Finished, failed: Failed
     ) -> None:
         """Asks for the picture that the network would see, written to ``folder``; returns at once."""
-        self._submit(settings.request("preview", Path(xray), folder), Listener(finished, failed))
+        self._submit(settings.preview_request(Path(xray), folder), Listener(finished, failed))
 
     def list_models(self, finished: Callable[[list[dict[str, Any]]], None], failed: Failed) -> None:
         """Asks for the models that are found; returns at once."""
@@ -174,6 +174,13 @@ class SlicerLogic:
     def import_model(self, file: Path | str, finished: Finished, failed: Failed) -> None:
         """Asks the worker to add a model from a file; returns at once."""
         self._submit({"job": "import", "file": str(file)}, Listener(finished, failed))
+
+    def project(
+        self, ct: Path, geometry: dict[str, Any], kind: str, folder: Path, finished: Finished, failed: Failed
+    ) -> None:
+        """Asks for the projection of a CT file in the geometry of a result, written to ``folder``; returns at once."""
+        request = {"job": "project", "ct": str(ct), "geometry": geometry, "kind": kind, "output": str(folder)}
+        self._submit(request, Listener(finished, failed))
 
     def batch(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-CANCELLED = 130  # the exit code of a cancelled command
+from XrayToCTLib.errors import CANCELLED
 
 
 @dataclass(frozen=True)

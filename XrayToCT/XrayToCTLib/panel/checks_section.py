@@ -7,6 +7,7 @@ import slicer
 
 from XrayToCTLib.orientation import lps_and_ras
 from XrayToCTLib.panel.context import PanelContext
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of, summary_of
 from XrayToCTLib.panel.views import look_at
@@ -60,8 +61,8 @@ class ChecksSection:
                 table.setItem(row, column, item)
         passed = sum(verdict(check) == "passed" for check in self._checks)
         words = f"{passed} of {len(self._checks)} checks of the synthetic CT passed." if self._checks else ""
-        self._ui.checksSummary.setText(words or "There is no result yet.")
-        self._ui.checkMessage.setText("")
+        say(self._ui.checksSummary, words or "There is no result yet.")
+        say(self._ui.checkMessage, "")
 
     def close(self) -> None:
         """Nothing is held."""
@@ -71,7 +72,7 @@ class ChecksSection:
         if parameters is None or not 0 <= row < len(self._checks):
             return
         check = self._checks[row]
-        self._ui.checkMessage.setText(str(check.get("message")))
+        say(self._ui.checkMessage, str(check.get("message")))
         place, ct = check.get("place_mm"), parameters.result
         if place is not None and ct is not None:
             look_at(_in_world(ct, place))

@@ -8,8 +8,9 @@ import slicer
 from XrayToCTLib.comparing import compare_nodes, show_comparison
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.layouts import COMPARING_LAYOUT, show_comparing, show_in_view
+from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, show_in_view
 from XrayToCTLib.panel.choices import ChoiceBox
+from XrayToCTLib.panel.compared_pictures import ComparedPictures
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of
@@ -38,11 +39,14 @@ class CompareSection:
         ui = self._ui = context.ui
         self._modes = ChoiceBox(ui.compareModeBox, MODES, lambda key: context.set("compare_mode", key))
         self._projections = ChoiceBox(ui.projectionBox, PROJECTIONS, lambda key: context.set("projection", key))
-        self._shown: Any = None
+        self._pictures = ComparedPictures(context, self._arrived, ui.metricsLabel.setText)
+        self._pair: tuple[Any, Any] | None = None  # of picture nodes
+        self._which: Any = None  # pictures that are compared, and
+        self._how: Any = None  # in which way
         self._flicker = qt.QTimer()
         self._flicker.setInterval(FLICKER_MILLISECONDS)
         self._flicker.connect("timeout()", self._flip)
-        self._shows_projection = False
+        self._shows_second = False
         ui.compareLayoutButton.connect("clicked()", self.show_comparing)
 
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
@@ -53,71 +57,84 @@ class CompareSection:
         nodes = result_of(parameters.result)
         ui.compareSlider.setEnabled(parameters.compare_mode in ("blend", "checkerboard", "swipe"))
         ui.compareLayoutButton.setEnabled(nodes is not None)
-        wanted = (nodes and nodes.result, parameters.compare_mode, parameters.compare_position)
-        if wanted == self._shown:
-            return
-        is_new = self._shown is None or self._shown[0] != wanted[0]
-        self._shown = wanted
-        if is_new:
-            self._show_figures(nodes)
-        self._show_mixed(nodes, parameters)
+        which = (nodes and nodes.result, parameters.projection, parameters.reference)
+        how = (parameters.compare_mode, parameters.compare_position)
+        if which != self._which:
+            self._which = which
+            self._how = None
+            self._show_figures(nodes, parameters)
+        if how != self._how:
+            self._how = how
+            self._show_mixed()
 
     def show_comparing(self) -> None:
-        """The comparing layout, with the chosen result in its views."""
-        parameters = self._context.parameters
-        nodes = None if parameters is None else result_of(parameters.result)
-        if nodes is None:
-            return
-        show_layout(COMPARING_LAYOUT)
-        show_comparing(nodes)
-        self._show_mixed(nodes, parameters)
+        """The comparing layout, with the chosen pictures in its views."""
+        if self._pair is not None:
+            show_layout(COMPARING_LAYOUT)
+            self._fill_views()
 
     def close(self) -> None:
         self._flicker.stop()
 
-    def _show_figures(self, nodes: SceneNodes | None) -> None:
+    def _show_figures(self, nodes: SceneNodes | None, parameters: XrayToCTParameterNode) -> None:
         plane = None if nodes is None else plane_of_result(nodes)
         self._ui.geometryLabel.setText("" if plane is None else geometry_words(plane.geometry))
-        self._ui.metricsLabel.setText("" if nodes is None else self._agreement(nodes))
-
-    @staticmethod
-    def _agreement(nodes: SceneNodes) -> str:
-        if nodes.radiograph is None or nodes.projection is None:
-            return "The X-ray or the projection was deleted."
-        try:
-            figures = compare_nodes(nodes.radiograph, nodes.projection)
-        except XrayToCTError as error:
-            return str(error)
-        return f"SSIM {figures.ssim:.3f}, NCC {figures.ncc:.3f}, RMSE {figures.rmse:.3f}"
-
-    def _show_mixed(self, nodes: SceneNodes | None, parameters: XrayToCTParameterNode) -> None:
-        mode = parameters.compare_mode
-        self._flicker.stop()
-        if nodes is None or nodes.radiograph is None or nodes.projection is None:
+        self._pair = None if nodes is None else self._pictures.of(nodes, parameters)
+        if self._pair is None:
+            self._ui.metricsLabel.setText("" if nodes is None else "Waiting for the pictures…")
             return
+        try:
+            figures = compare_nodes(*self._pair)
+        except XrayToCTError as error:
+            self._ui.metricsLabel.setText(str(error))
+            return
+        self._ui.metricsLabel.setText(f"SSIM {figures.ssim:.3f}, NCC {figures.ncc:.3f}, RMSE {figures.rmse:.3f}")
+        if self._is_shown():
+            self._fill_views()
+
+    def _arrived(self) -> None:
+        """The pictures that were asked for are in the scene."""
+        self._which = None
+        if self._context.parameters is not None:
+            self.refresh(self._context.parameters)
+
+    def _fill_views(self) -> None:
+        for view, picture in zip(COMPARING_VIEWS, self._pair or (), strict=False):
+            show_in_view(slicer.mrmlScene, view, "Coronal", picture, is_linked=True)
+        self._show_mixed()
+
+    def _show_mixed(self) -> None:
+        """The third picture; made only when it can be seen."""
+        self._flicker.stop()
+        parameters = self._context.parameters
+        if self._pair is None or parameters is None or not self._is_shown():
+            return
+        mode = parameters.compare_mode
         if mode == "flicker":
             self._flicker.start()
-        elif mode == "side":
-            self._put(nodes.difference)
-        else:
-            share = 1.0 if mode == "difference" else parameters.compare_position / 100
-            self._put(show_comparison(nodes.radiograph, nodes.projection, mode, share))
+            return
+        way = "difference" if mode == "side" else mode
+        share = 1.0 if way == "difference" else parameters.compare_position / 100
+        self._put(show_comparison(*self._pair, way, share))
 
     def _flip(self) -> None:
-        parameters = self._context.parameters
-        nodes = None if parameters is None else result_of(parameters.result)
-        if nodes is None:
+        if self._pair is None or not all(slicer.mrmlScene.IsNodePresent(picture) for picture in self._pair):
             self._flicker.stop()
             return
-        self._shows_projection = not self._shows_projection
-        self._put(nodes.projection if self._shows_projection else nodes.radiograph)
+        self._shows_second = not self._shows_second
+        self._put(self._pair[self._shows_second])
 
     @staticmethod
-    def _put(volume: Any) -> None:
-        """Shows a picture in the view of mixed pictures; where it is there already, the view stays as it is."""
+    def _is_shown() -> bool:
+        manager = slicer.app.layoutManager()
+        return manager is not None and manager.layout == COMPARING_LAYOUT
+
+    @staticmethod
+    def _put(picture: Any) -> None:
+        """Shows the third picture; where it is there already, the view stays as it is."""
         composite = slicer.mrmlScene.GetSingletonNode(MIXED_VIEW, "vtkMRMLSliceCompositeNode")
-        if volume is not None and (composite is None or composite.GetBackgroundVolumeID() != volume.GetID()):
-            show_in_view(slicer.mrmlScene, MIXED_VIEW, "Coronal", volume, is_linked=True)
+        if composite is None or composite.GetBackgroundVolumeID() != picture.GetID():
+            show_in_view(slicer.mrmlScene, MIXED_VIEW, "Coronal", picture, is_linked=True)
 
 
 def geometry_words(geometry: Geometry) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.generate_section import stage_words
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, export_formats, run_settings
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
 from XrayToCTLib.worker_requests import Failure, Progress
@@ -98,7 +99,7 @@ class ExportSection:
         self._say(failure.sentences())
 
     def _say(self, text: str) -> None:
-        self._ui.exportStatus.setText(text)
+        say(self._ui.exportStatus, text)
 
     def _show_run(self) -> None:
         if self._context.parameters is not None:

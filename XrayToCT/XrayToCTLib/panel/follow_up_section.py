@@ -4,6 +4,7 @@ from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.follow_up import Change, add_change
 from XrayToCTLib.layouts import FOLLOW_UP_LAYOUT, show_follow_up
 from XrayToCTLib.panel.context import PanelContext
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.views import show_layout
@@ -42,13 +43,13 @@ class FollowUpSection:
             return
         earlier, later = result_of(parameters.earlier), result_of(parameters.later)
         if earlier is None or later is None:
-            self._ui.followUpText.setText("Choose two results of this module; generate a CT of each X-ray first.")
+            say(self._ui.followUpText, "Choose two results of this module; generate a CT of each X-ray first.")
             return
         try:
             change = add_change(earlier, later)
         except XrayToCTError as error:
-            self._ui.followUpText.setText(str(error))
+            say(self._ui.followUpText, str(error))
             return
         show_layout(FOLLOW_UP_LAYOUT)
         show_follow_up(earlier, later, change.node)
-        self._ui.followUpText.setText(change_words(change))
+        say(self._ui.followUpText, change_words(change))

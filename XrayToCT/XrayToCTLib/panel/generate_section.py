@@ -9,7 +9,9 @@ import slicer
 from XrayToCTLib.dependencies import Package, install, missing_packages
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.context import PanelContext
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
+from XrayToCTLib.panel.warm_up import warm_up
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
 from XrayToCTLib.worker_requests import Failure, Progress
 
@@ -52,10 +54,9 @@ class GenerateSection:
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
         """Shows what can be done."""
         ui, owner = self._ui, self._context.runs.owner
-        ui.dependencyLabel.setVisible(bool(self._missing))
         ui.installButton.setVisible(bool(self._missing))
         names = ", ".join(package.name for package in self._missing)
-        ui.dependencyLabel.setText(f"To make a volume, these packages are missing: {names}." if names else "")
+        say(ui.dependencyLabel, f"To make a volume, these packages are missing: {names}." if names else "")
         can_start = not self._missing and not owner and is_chosen(parameters)
         ui.applyButton.setEnabled(owner == OWNER or can_start)
 
@@ -73,10 +74,11 @@ class GenerateSection:
         try:
             path = xray_file(parameters, context.temporary_folder)
         except XrayToCTError as error:
-            self._ui.stageLabel.setText(str(error))
+            say(self._ui.stageLabel, str(error))
             return
         self._show_progress(Progress("start", 0.0, None))
         told = {"progress": self._show_progress, "finished": self._finished, "failed": self._failed}
+        warm_up()
         context.logic.process(path, run_settings(parameters), wait=False, **told)
         context.runs.begin(OWNER)
 
@@ -89,15 +91,15 @@ class GenerateSection:
 
     def _show_progress(self, progress: Progress) -> None:
         self._ui.progressBar.setValue(round(100 * progress.fraction))
-        self._ui.stageLabel.setText(stage_words(progress))
+        say(self._ui.stageLabel, stage_words(progress))
 
     def _finished(self, nodes: Any) -> None:
-        self._ui.stageLabel.setText("Done. The result is a synthetic CT: not for diagnostic use.")
+        say(self._ui.stageLabel, "Done. The result is a synthetic CT: not for diagnostic use.")
         self._context.set("result", nodes.ct)
         self._context.result_added.emit()
 
     def _failed(self, failure: Failure) -> None:
-        self._ui.stageLabel.setText(failure.sentences())
+        say(self._ui.stageLabel, failure.sentences())
 
     def _install(self) -> None:
         """Asks once; then installs from the network, or from a folder of wheels."""
@@ -114,14 +116,14 @@ class GenerateSection:
 
     def install_missing(self, wheels: Path | None) -> None:
         """Installs what is missing; the user has agreed."""
-        self._ui.stageLabel.setText("Installing…")
+        say(self._ui.stageLabel, "Installing…")
         slicer.app.processEvents()
         try:
             install(self._missing, wheels)
         except XrayToCTError as error:
-            self._ui.stageLabel.setText(str(error))
+            say(self._ui.stageLabel, str(error))
         else:
-            self._ui.stageLabel.setText("Installed.")
+            say(self._ui.stageLabel, "Installed.")
         self._missing = missing_packages()
         if self._context.parameters is not None:
             self.refresh(self._context.parameters)

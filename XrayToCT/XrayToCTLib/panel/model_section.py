@@ -9,6 +9,7 @@ import slicer
 from XrayToCTLib.model_folders import imported_files, remove_imported_files, user_folder
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.worker_requests import Failure
 
@@ -38,7 +39,7 @@ class ModelSection:
         self._box.select(parameters.model)
         self._devices.select(parameters.device)
         model = self._models.get(parameters.model) or self._default()
-        self._ui.modelDescription.setText(self._description(model) if model else "")
+        say(self._ui.modelDescription, self._description(model) if model else "")
         self._ui.modelCard.setMarkdown((model or {}).get("card") or "This model has no card.")
         self._ui.removeModelsButton.setEnabled(bool(imported_files()))
 
@@ -67,7 +68,7 @@ class ModelSection:
 
     def _show_failure(self, failure: Failure) -> None:
         self._asked = False
-        self._ui.modelDescription.setText("" if failure.was_cancelled else failure.sentences())
+        say(self._ui.modelDescription, "" if failure.was_cancelled else failure.sentences())
 
     def _description(self, model: dict[str, Any]) -> str:
         memory = model.get("memory_mb")
@@ -87,14 +88,14 @@ class ModelSection:
 
     def import_file(self, path: Path) -> None:
         """Asks the worker to add a model from a file."""
-        self._ui.modelDescription.setText(f"Importing {path.name}…")
+        say(self._ui.modelDescription, f"Importing {path.name}…")
         self._context.logic.import_model(path, lambda _: self.list_models(), self._show_failure)
 
     def _remove(self) -> None:
         files = imported_files()
         question = f"Delete {len(files)} files of imported or downloaded models in {user_folder()}?"
         if files and slicer.util.confirmOkCancelDisplay(question, "XrayToCT"):
-            self._ui.modelDescription.setText(self._removed())
+            say(self._ui.modelDescription, self._removed())
             self.list_models()
 
     @staticmethod

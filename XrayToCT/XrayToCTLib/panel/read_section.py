@@ -11,6 +11,7 @@ from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.crosshair_link import CrosshairLink
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of, summary_of
 from XrayToCTLib.panel.views import fit_three_d, show_layout
@@ -77,7 +78,7 @@ class ReadSection:
         layout = self._ui.classBars.layout()
         while layout.rowCount():
             layout.removeRow(0)
-        self._ui.classNotice.setText(TB_NOTICE if classes else "There is no result with classes yet.")
+        say(self._ui.classNotice, TB_NOTICE if classes else "There is no result with classes yet.")
         for name, probability in classes.items() if isinstance(classes, dict) else ():
             bar = qt.QProgressBar()
             bar.setRange(0, 100)

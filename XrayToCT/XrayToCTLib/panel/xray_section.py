@@ -8,6 +8,7 @@ import qt
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
 from XrayToCTLib.panel.sample_data import SAMPLE
 from XrayToCTLib.panel.xray_source import dicom_database, is_chosen, xray_file, xray_series
@@ -93,7 +94,7 @@ class XraySection:
         except XrayToCTError as error:
             self._show_failure(Failure(error.exit_code, str(error)))
             return
-        self._ui.previewText.setText("Reading the X-ray…")
+        say(self._ui.previewText, "Reading the X-ray…")
         context.logic.preview(path, run_settings(parameters), folder, self._show_preview, self._show_failure)
 
     def close(self) -> None:
@@ -101,15 +102,17 @@ class XraySection:
 
     def _show_preview(self, result: dict[str, Any]) -> None:
         picture = qt.QPixmap(result["image"])
+        self._ui.previewLabel.setVisible(True)
         self._ui.previewLabel.setPixmap(picture.scaledToWidth(PREVIEW_WIDTH, qt.Qt.SmoothTransformation))
         header = result.get("header") or {}
         facts = [f"View {header['view']}" if header.get("view") else "", size_words(result.get("size_mm"))]
         lines = [", ".join(fact for fact in facts if fact), *result.get("warnings", ())]
-        self._ui.previewText.setText("\n".join(line for line in lines if line))
+        say(self._ui.previewText, "\n".join(line for line in lines if line))
 
     def _show_failure(self, failure: Failure) -> None:
         self._ui.previewLabel.clear()
-        self._ui.previewText.setText("" if failure.was_cancelled else failure.sentences())
+        self._ui.previewLabel.setVisible(False)
+        say(self._ui.previewText, "" if failure.was_cancelled else failure.sentences())
 
     @staticmethod
     def _wanted(parameters: XrayToCTParameterNode) -> Any:
