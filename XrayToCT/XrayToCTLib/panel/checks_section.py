@@ -7,9 +7,9 @@ import slicer
 
 from XrayToCTLib.orientation import lps_and_ras
 from XrayToCTLib.panel.context import PanelContext
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of, summary_of
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import look_at
 from XrayToCTLib.volume_nodes import image_of
 

@@ -13,7 +13,7 @@ from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.results_folder import read_picture
 from XrayToCTLib.scene import RESULT_ATTRIBUTE, SceneNodes, all_nodes, all_or_none
 from XrayToCTLib.scene_results import plane_of_result
-from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE, add_picture
+from XrayToCTLib.volume_nodes import add_picture
 from XrayToCTLib.worker_requests import Failure
 from XrayToCTLib.xray_plane import XrayPlane
 

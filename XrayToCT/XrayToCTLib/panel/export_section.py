@@ -6,8 +6,8 @@ from typing import Any
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.generate_section import stage_words
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, export_formats, run_settings
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
 from XrayToCTLib.worker_requests import Failure, Progress
 

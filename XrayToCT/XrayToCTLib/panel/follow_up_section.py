@@ -4,9 +4,9 @@ from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.follow_up import Change, add_change
 from XrayToCTLib.layouts import FOLLOW_UP_LAYOUT, show_follow_up
 from XrayToCTLib.panel.context import PanelContext
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import show_layout
 
 

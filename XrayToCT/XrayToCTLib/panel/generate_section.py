@@ -9,8 +9,8 @@ import slicer
 from XrayToCTLib.dependencies import Package, install, missing_packages
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.context import PanelContext
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.warm_up import warm_up
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
 from XrayToCTLib.worker_requests import Failure, Progress

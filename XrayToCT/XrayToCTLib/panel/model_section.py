@@ -9,8 +9,8 @@ import slicer
 from XrayToCTLib.model_folders import imported_files, remove_imported_files, user_folder
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.worker_requests import Failure
 
 DEVICES = (("auto", "Automatic"), ("cuda", "NVIDIA GPU (CUDA)"), ("mps", "Apple GPU (MPS)"), ("cpu", "CPU"))

@@ -11,9 +11,9 @@ from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.crosshair_link import CrosshairLink
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of, summary_of
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import fit_three_d, show_layout
 
 OVERLAY_WORDS = {"none": "None", "uncertainty": "Expected error", "saliency": "What the classifier looked at"}

@@ -8,9 +8,9 @@ import qt
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
-from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
 from XrayToCTLib.panel.sample_data import SAMPLE
+from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import dicom_database, is_chosen, xray_file, xray_series
 from XrayToCTLib.worker_requests import Failure
 from XrayToCTLib.xray_folder import files_in
