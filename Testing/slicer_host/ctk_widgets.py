@@ -8,6 +8,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Qt, Signal, Slot
 
 from slicer_host.dialogs import QFileDialog, QMessageBox
+from slicer_host.range_slider import RangeSlider
 
 
 class ctkCollapsibleButton(QtWidgets.QAbstractButton):
@@ -153,6 +154,9 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
     def setValue(self, value: float) -> None:
         self._box.setValue(value)
 
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+
     value = Property(float, lambda self: self._box.value(), setValue, notify=valueChanged)
     minimum = Property(float, lambda self: self._box.minimum(), lambda self, v: self._box.setMinimum(v))
     maximum = Property(float, lambda self: self._box.maximum(), lambda self, v: self._box.setMaximum(v))
@@ -210,6 +214,10 @@ class ctkSliderWidget(QtWidgets.QWidget):
     def setValue(self, value: float) -> None:
         self._box.setValue(value)
 
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+        self._move_slider()
+
     def _set_minimum(self, value: float) -> None:
         self._box.setMinimum(value)
         self._move_slider()
@@ -230,6 +238,16 @@ class ctkSliderWidget(QtWidgets.QWidget):
     spinBoxVisible = Property(bool, lambda self: not self._box.isHidden(), lambda self, v: self._box.setVisible(v))
 
 
+def _on_both(name: str, setter: str, kind: type) -> Property:
+    """A property that both spin boxes have."""
+
+    def write(self: Any, value: Any) -> None:
+        getattr(self._lower, setter)(value)
+        getattr(self._upper, setter)(value)
+
+    return Property(kind, lambda self: getattr(self._lower, name)(), write)
+
+
 class ctkRangeWidget(QtWidgets.QWidget):
     """Two values, the lower one never above the upper one."""
 
@@ -242,16 +260,29 @@ class ctkRangeWidget(QtWidgets.QWidget):
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._lower, self._upper = QtWidgets.QDoubleSpinBox(self), QtWidgets.QDoubleSpinBox(self)
-        for box in (self._lower, self._upper):
-            box.setRange(0.0, 99.0)
-            layout.addWidget(box)
+        self._slider = RangeSlider(self)
+        layout.addWidget(self._lower)
+        layout.addWidget(self._slider, 1)
+        layout.addWidget(self._upper)
+        self._range = (0.0, 99.0)
         self._upper.setValue(99.0)
+        self._limit_boxes()
         self._lower.valueChanged.connect(lambda value: self._changed(value, self.minimumValueChanged))
         self._upper.valueChanged.connect(lambda value: self._changed(value, self.maximumValueChanged))
+        self._slider.moved.connect(self._dragged)
+
+    def _dragged(self, lower: float, upper: float) -> None:
+        span = self._range[1] - self._range[0]
+        self.setValues(self._range[0] + lower * span, self._range[0] + upper * span)
+
+    def _limit_boxes(self) -> None:
+        self._lower.setRange(self._range[0], max(self._range[0], self._upper.value()))
+        self._upper.setRange(min(self._range[1], self._lower.value()), self._range[1])
+        span = self._range[1] - self._range[0] or 1.0
+        self._slider.show_positions(*((box.value() - self._range[0]) / span for box in (self._lower, self._upper)))
 
     def _changed(self, value: float, signal: Any) -> None:
-        self._lower.setMaximum(self._upper.value())
-        self._upper.setMinimum(self._lower.value())
+        self._limit_boxes()
         signal.emit(value)
         self.valuesChanged.emit(self._lower.value(), self._upper.value())
 
@@ -271,23 +302,18 @@ class ctkRangeWidget(QtWidgets.QWidget):
         self._upper.setValue(upper)
 
     def setRange(self, lower: float, upper: float) -> None:
-        self._lower.setMinimum(lower)
+        self._range = (lower, upper)
         self._upper.setMaximum(upper)
+        self._limit_boxes()
 
     minimumValue = Property(float, lambda self: self._lower.value(), setMinimumValue)
     maximumValue = Property(float, lambda self: self._upper.value(), setMaximumValue)
-    minimum = Property(float, lambda self: self._lower.minimum(), lambda self, v: self._lower.setMinimum(v))
-    maximum = Property(float, lambda self: self._upper.maximum(), lambda self, v: self._upper.setMaximum(v))
-    singleStep = Property(
-        float,
-        lambda self: self._lower.singleStep(),
-        lambda self, v: (self._lower.setSingleStep(v), self._upper.setSingleStep(v)),
-    )
-    decimals = Property(
-        int,
-        lambda self: self._lower.decimals(),
-        lambda self, v: (self._lower.setDecimals(v), self._upper.setDecimals(v)),
-    )
+    minimum = Property(float, lambda self: self._range[0], lambda self, v: self.setRange(v, self._range[1]))
+    maximum = Property(float, lambda self: self._range[1], lambda self, v: self.setRange(self._range[0], v))
+    singleStep = _on_both("singleStep", "setSingleStep", float)
+    decimals = _on_both("decimals", "setDecimals", int)
+    prefix = _on_both("prefix", "setPrefix", str)
+    suffix = _on_both("suffix", "setSuffix", str)
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
@@ -391,8 +417,17 @@ class ctkMessageBox(QMessageBox):
     dontShowAgainSettingsKey = Property(str, lambda self: self._key, lambda self, v: setattr(self, "_key", v))
 
 
+def with_setters(cls: type) -> type:
+    """Give a class the function setX that C++ has for each property X."""
+    for name, value in list(vars(cls).items()):
+        setter = f"set{name[0].upper()}{name[1:]}"
+        if isinstance(value, Property) and value.fset is not None and not hasattr(cls, setter):
+            setattr(cls, setter, value.fset)
+    return cls
+
+
 CTK_WIDGETS = {
-    cls.__name__: cls
+    cls.__name__: with_setters(cls)
     for cls in (
         ctkCollapsibleButton,
         ctkComboBox,
