@@ -101,7 +101,8 @@ def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The table (name, value) of a result, the object of ``generate --json``; classes never without what TB is from."""
     rows = [("notice", SYNTHETIC_NOTICE), ("input", _file_name(result)), ("model", str(result["model"]["name"]))]
     rows += [(name, _number(value)) for name, value in result["comparison"].items()]
-    rows += [(f"probability of {name}", _number(value)) for name, value in (result["classes"] or {}).items()]
+    probabilities = {**(result["classes"] or {}), **(result.get("findings") or {})}
+    rows += [(f"probability of {name}", _number(value)) for name, value in probabilities.items()]
     rows += [("about TB", TB_NOTICE)]
     rows += [
         (str(check["name"]), f"{'passed' if check['passed'] else 'FAILED'}: {check['message']}")
