@@ -104,8 +104,6 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if node is None:
             self._use_some_set()
             return
-        if not node.GetAttribute("ModuleName"):  # made by the selector
-            node.SetAttribute("ModuleName", "XrayToCT")
         self._use_set(node)
 
     def _use_set(self, node: Any) -> None:
