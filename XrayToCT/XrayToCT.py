@@ -62,6 +62,7 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui: Any = None
         self._panel: Panel | None = None
         self._observed: Any = None
+        self._untouched: dict[str, str] | None = None  # what a set held when it was made for want of any
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self) -> None:
@@ -79,7 +80,7 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._choose_set)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_closed)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_closed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_imported)
         self._use_some_set()
 
     def cleanup(self) -> None:
@@ -94,8 +95,11 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._use_some_set()
 
     def _use_some_set(self) -> None:
-        if self.logic is not None and (self._observed is None or slicer.mrmlScene.IsNodePresent(self._observed) == 0):
-            self._use_set(self.logic.getParameterNode())
+        if self.logic is None or (self._observed is not None and slicer.mrmlScene.IsNodePresent(self._observed)):
+            return
+        is_new = not self.logic.getAllParameterNodes()
+        self._use_set(self.logic.getParameterNode())
+        self._untouched = _values(self._observed) if is_new else None
 
     def _choose_set(self, node: Any) -> None:
         """The user has chosen a parameter set, made one, or removed the last."""
@@ -128,6 +132,24 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _scene_closed(self, caller: Any = None, event: Any = None) -> None:
         self._use_some_set()
+
+    def _scene_imported(self, caller: Any = None, event: Any = None) -> None:
+        """The settings of a loaded scene take the place of those that nobody has touched."""
+        mine = self._observed
+        loaded = [node for node in self.logic.getAllParameterNodes() if node is not mine] if self.logic else []
+        if loaded and mine is not None and _values(mine) == self._untouched:
+            self._use_set(loaded[0])
+            slicer.mrmlScene.RemoveNode(mine)
+        else:
+            self._use_some_set()
+            self._settings_changed()
+
+
+def _values(node: Any) -> dict[str, str]:
+    """Everything that a parameter node holds."""
+    values = {name: node.GetParameter(name) for name in node.GetParameterNames()}
+    roles = (node.GetNthNodeReferenceRole(number) for number in range(node.GetNumberOfNodeReferenceRoles()))
+    return {**values, **{role: node.GetNodeReferenceID(role) or "" for role in roles}}
 
 
 class XrayToCTLogic(SlicerLogic, ScriptedLoadableModuleLogic):

@@ -6,16 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+import slicer
 
 from conftest import REPOSITORY
-
+from slicer_host import process_events, recorded
 from slicer_panel import MODULE, longest_gap, made_result, module_widget, panel  # noqa: F401  (fixtures)
-
-import slicer  # noqa: E402
-from slicer_host import process_events, recorded  # noqa: E402
-from XrayToCTLib.errors import Cancelled, UnsuitableInput  # noqa: E402
-from XrayToCTLib.notice import notice_of  # noqa: E402
-from XrayToCTLib.scene_results import results_of  # noqa: E402
+from XrayToCTLib.errors import Cancelled, UnsuitableInput
+from XrayToCTLib.notice import notice_of
+from XrayToCTLib.scene_results import results_of
 
 LOADING = """
 import sys, time
@@ -49,7 +47,9 @@ def named(xray: Path, name: str) -> Path:
 def test_loading_takes_under_half_a_second_and_imports_nothing_that_slicer_lacks() -> None:
     run = [sys.executable, "-c", LOADING, str(MODULE)]
     path = [str(REPOSITORY / "XrayToCT"), str(REPOSITORY / "Testing")]
-    done = subprocess.run(run, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": ":".join(path)})
+    done = subprocess.run(
+        run, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": ":".join(path)}
+    )
     assert done.returncode == 0, done.stderr
     seconds, *modules = done.stdout.splitlines()[-1].split()
     assert float(seconds) < 0.5  # of computing
@@ -201,7 +201,11 @@ def test_a_script_waits_for_the_nodes_or_gets_the_error(panel, xray) -> None:
     with pytest.raises(UnsuitableInput, match=r"bad\.png"):
         logic.process(named(xray, "bad.png"))
     with pytest.raises(Cancelled):
-        logic.process(named(xray, "slow.png"), is_cancelled=lambda: len(stages) > 12, progress=lambda p: stages.append(p.stage) or stages.extend("x" * 9))
+        logic.process(
+            named(xray, "slow.png"),
+            is_cancelled=lambda: len(stages) > 12,
+            progress=lambda p: stages.append(p.stage) or stages.extend("x" * 9),
+        )
     logic.close()
 
 

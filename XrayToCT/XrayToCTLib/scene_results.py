@@ -32,10 +32,16 @@ def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
 
 
 def results_in_steps(folder: str | Path, scene: Any | None = None) -> Generator[None, None, SceneNodes]:
-    """As `add_results`, with pauses: the scene changes in the last step only, and before it all may be given up."""
+    """As `add_results`, with pauses; closing the generator before its end leaves the scene as it was."""
     content = yield from read_in_steps(folder)
     yield
-    return build_scene(content, scene)
+    nodes = build_scene(content, scene)
+    try:
+        yield  # showing the result takes its time, too
+    except GeneratorExit:
+        remove_results(nodes)
+        raise
+    return nodes
 
 
 def results_of(scene: Any) -> list[SceneNodes]:

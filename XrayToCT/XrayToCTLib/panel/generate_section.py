@@ -96,7 +96,7 @@ class GenerateSection:
     def _finished(self, nodes: Any) -> None:
         say(self._ui.stageLabel, "Done. The result is a synthetic CT: not for diagnostic use.")
         self._context.set("result", nodes.ct)
-        self._context.result_added.emit()
+        qt.QTimer.singleShot(0, self._context.result_added.emit)  # in a step of its own, so that nothing stands still
 
     def _failed(self, failure: Failure) -> None:
         say(self._ui.stageLabel, failure.sentences())
