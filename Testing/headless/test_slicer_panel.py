@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-import slicer
 
 from slicer_host import process_events, recorded
-from slicer_panel import made_result, module_widget, panel  # noqa: F401  (fixtures)
 from XrayToCTLib import dependencies
 from XrayToCTLib.layouts import COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, READING_LAYOUT
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.scene_results import results_of
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
 
 CONTROLS = (
     "QPushButton",
