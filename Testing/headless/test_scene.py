@@ -21,7 +21,7 @@ numpy_support = pytest.importorskip("vtk.util.numpy_support")
 from mrml_reading import array_of, node_of_role, ras_of, read_mrb  # noqa: E402
 from XrayToCTLib import scene as scenes  # noqa: E402
 from XrayToCTLib.layouts import show_reading  # noqa: E402
-from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE  # noqa: E402
+from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE, add_volume, image_of  # noqa: E402
 
 VOXEL = 5.0
 MARKS = Provenance("chest-64", "0.3", "0" * 64, "Predicted; from one X-ray: 50 % guess & more.").marks()
@@ -155,6 +155,17 @@ def test_two_results_live_in_one_scene() -> None:
     assert first.folder != second.folder
     assert second.difference is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 7
+
+
+def test_a_node_gives_back_the_image_that_it_was_made_of() -> None:
+    image = sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
+    image.SetOrigin((-12.0, 30.0, 7.5))
+    image.SetSpacing((0.7, 1.2, 3.0))
+    image.SetDirection((0.6, 0, 0.8, 0, 1, 0, -0.8, 0, 0.6))
+    back = image_of(add_volume(scenes.new_scene(), image, "turned", "ct", {}))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(image))
+    corner = (3, 2, 1)
+    assert back.TransformIndexToPhysicalPoint(corner) == pytest.approx(image.TransformIndexToPhysicalPoint(corner))
 
 
 def test_inside_slicer_the_result_goes_into_slicers_scene(monkeypatch) -> None:
