@@ -22,6 +22,7 @@ from XrayToCTLib.panel.main import Panel
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.pump import Pump
 from XrayToCTLib.panel.sample_data import SAMPLE, register_sample
+from XrayToCTLib.panel.views import keep_notices
 from XrayToCTLib.slicer_logic import SlicerLogic
 
 
@@ -51,6 +52,7 @@ def start() -> None:
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window
         register_layouts(layout_manager.layoutLogic().GetLayoutNode())
+        keep_notices()
 
 
 class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

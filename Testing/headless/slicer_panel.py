@@ -41,6 +41,16 @@ class PanelDriver:
         box.setCurrentIndex(index)
         process_events(0)
 
+    def click_cell(self, name: str, row: int, column: int) -> None:
+        """Clicks into a table with the mouse."""
+        from PySide6 import QtCore, QtTest
+        from slicer_host.pythonqt import backing_of
+
+        table = backing_of(getattr(self.ui, name))
+        place = table.visualItemRect(table.item(row, column)).center()
+        QtTest.QTest.mouseClick(table.viewport(), QtCore.Qt.MouseButton.LeftButton, pos=place)
+        process_events(0)
+
     def take(self, path: Path) -> None:
         """Types the path of an X-ray."""
         self.ui.xrayPathEdit.setCurrentPath(str(path))

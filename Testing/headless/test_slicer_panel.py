@@ -236,7 +236,7 @@ def test_a_click_on_a_check_shows_its_place(panel, xray, made_result) -> None:
     table = panel.ui.checksTable
     assert [table.item(row, 1).text() for row in range(table.rowCount)] == ["passed", "FAILED"]
     assert "1 of 2 checks" in panel.ui.checksSummary.text
-    table.cellClicked.emit(1, 0) if hasattr(table.cellClicked, "emit") else table.setCurrentCell(1, 0)
+    panel.click_cell("checksTable", 1, 0)
     process_events(0)
     assert panel.ui.checkMessage.text == "There is one lung."
     centres = [slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow")]
@@ -263,7 +263,9 @@ def test_the_layouts_show_the_result(done) -> None:
     result = results_of(slicer.mrmlScene)[0]
     manager = slicer.app.layoutManager()
     assert manager.layout == READING_LAYOUT
-    assert composite("Green").GetBackgroundVolumeID() == result.ct.GetID()
+    for view, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        assert composite(view).GetBackgroundVolumeID() == result.ct.GetID()
+        assert manager.sliceWidget(view).mrmlSliceNode().GetOrientation() == orientation
     done.ui.compareSection.collapsed = False
     done.click("compareLayoutButton")
     assert manager.layout == COMPARING_LAYOUT

@@ -6,13 +6,15 @@ settings. No setting reaches this one, and whatever takes it away, it is back be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 
 _NAME = "XrayToCT.Notice"
-_looked_after: WeakSet[Any] = WeakSet()  # render windows
+# Render windows, and who says whether the notice is needed in them.
+_looked_after: WeakKeyDictionary[Any, Callable[[], bool]] = WeakKeyDictionary()
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
 # In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
 # width and height, in pixels between these. A bold capital of this font is about so many times as wide as it is high.
@@ -39,21 +41,29 @@ def notice_of(renderer: Any) -> Any | None:
     return next((actor for actor in actors if actor.GetObjectName() == _NAME), None)
 
 
-def keep_notice(render_window: Any) -> None:
+def keep_notice(render_window: Any, is_needed: Callable[[], bool] = lambda: True) -> None:
     """Put the notice into a vtkRenderWindow, and see to it before every frame that it is there.
 
     It may be called for all views after every change of the layout: a window is looked after once.
+
+    Args:
+        is_needed: asked before every frame. A real CT must not be called synthetic: where it says no, the notice is
+            taken away.
     """
     if render_window not in _looked_after:
-        _looked_after.add(render_window)
         render_window.AddObserver("StartEvent", _before_frame)
+    _looked_after[render_window] = is_needed
     _before_frame(render_window)
 
 
 def _before_frame(render_window: Any, event: str = "") -> None:
     renderer = render_window.GetRenderers().GetFirstRenderer()  # the layout of a slice view may have replaced it
-    if renderer is not None:
+    if renderer is None:
+        return
+    if _looked_after[render_window]():
         add_notice(renderer)
+    elif (actor := notice_of(renderer)) is not None:
+        renderer.RemoveViewProp(actor)
 
 
 def _style(actor: Any, renderer: Any) -> None:
