@@ -72,6 +72,7 @@ def test_the_sample_goes_from_one_click_to_all_nodes_in_the_scene(panel) -> None
     assert None not in (result.ct, result.radiograph, result.projection, result.difference, result.table)
     assert panel.parameters.result is result.ct
     assert "not for diagnostic use" in panel.ui.stageLabel.text
+    assert "Sizes are nominal." in panel.ui.stageLabel.text  # a warning of the result
 
 
 def test_from_apply_to_the_filled_panel_the_event_loop_never_stands_still_for_a_tenth_of_a_second(panel, xray) -> None:
