@@ -114,7 +114,7 @@ def test_the_models_are_listed_with_what_they_need(client):
 
 
 WRONG = {
-    "relative": ({"xray": "/nowhere/../x.png"}, 3, "does not exist"),
+    "out of a folder": ({"xray": "/nowhere/../x.png"}, 3, "does not exist"),
     "missing": ({"xray": "/nowhere/x.png"}, 3, "x.png"),
     "folder": ({"xray": "FOLDER"}, 3, "not a file"),
     "text": ({"xray": "TEXT"}, 3, "text.txt"),
@@ -182,8 +182,9 @@ def parsed(output: bytes) -> list[dict]:
     return [json.loads(line.removeprefix(PREFIX)) for line in lines]
 
 
-def test_garbage_gets_errors_and_shutdown_comes_after_what_was_asked_before(chest_png, tiny, tmp_path):
+def test_garbage_gets_errors_and_shutdown_comes_after_what_was_asked_before():
     garbage = [b"\xff\xfe\x00garbage", b"[]", b"7", b"", b'{"id": 5}', b'{"job": "models"}', b'{"job": ["models"]}']
+    garbage += [b'{"id": 3, "job": "generate", "xray": "x.png", "output": "out"}']  # whose folder?
     garbage += [b'{"id": true, "job": "models"}', b"[" * 100_000, b'"' + b"x" * 2_000_000 + b'"']
     sent = [*garbage, b'{"id": 9, "job": "cancel"}', b'{"id": 1, "job": "models"}', b'{"job": "shutdown"}', b"after"]
     process = worker()
@@ -197,7 +198,7 @@ def test_garbage_gets_errors_and_shutdown_comes_after_what_was_asked_before(ches
     assert [event["id"] for event in events if event["event"] == "result"] == [1]
 
 
-def test_the_end_of_input_ends_it_and_cancels_what_runs(chest_png, tiny, tmp_path):
+def test_the_end_of_input_ends_it_and_cancels_what_runs(chest_png, tmp_path):
     request = {"id": 1, "job": "generate", "xray": str(chest_png), "output": str(tmp_path / "out"), "refine": 100_000}
     process = worker()
     process.stdin.write(json.dumps(request).encode() + b"\n")
