@@ -145,7 +145,7 @@ def generate(
         if models.device.type == "cpu" or not models.may_fall_back:
             raise
         cause = cause_of(error)
-        note = f"{error} The CPU was used instead" + (f" ({cause})." if cause else ".")
+        note = f"{error} The CPU was used instead" + (f" ({cause.rstrip('.')})." if cause else ".")
     # Out of the handler, whose traceback would keep what fills the device's memory alive.
     release_memory(models.device)
     prediction = _generate(source, replace(models, device=torch.device("cpu")), *options)
