@@ -110,3 +110,14 @@ def run_json(run: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
         return json.loads(done.stdout)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def host():
+    """Slicer's application layer (see Testing/slicer_host), there for the tests of one file only."""
+    pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+    import slicer_host
+
+    slicer_host.start()
+    yield slicer_host
+    slicer_host.stop()
