@@ -188,7 +188,14 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def addNode(self, class_name: str = "") -> Any:
         """What the entry "Create new ..." does."""
-        node = self._scene.AddNewNodeByClass(class_name or self._types[0], self._base_name)
+        kind = class_name or self._types[0]
+        node = self._scene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        for node_type, name, value in self._attributes:  # what is filtered by is given to new nodes, as in Slicer
+            if node_type == kind and value is not None:
+                node.SetAttribute(name, value)
+        node.SetName(self._scene.GenerateUniqueName(self._base_name or node.GetNodeTagName()))
+        node = self._scene.AddNode(node)
         if self._flags["selectNodeUponCreation"]:
             self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)
