@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from asymmetric_body import asymmetric_body
 from torch import Tensor, nn
 
+from asymmetric_body import asymmetric_body
 from XrayToCTLib.comparison import compare
 from XrayToCTLib.consistency import ConsistentGenerator, consistent
 from XrayToCTLib.projection import Geometry, hu_from_network, radiograph_from_ct

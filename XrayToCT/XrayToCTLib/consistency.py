@@ -1,8 +1,8 @@
 """Consistency with the radiograph: what a volume's projection lacks is spread along the rays that lack it.
 
 A radiograph says how much tissue lies along each ray, and nothing of where. A network that is pressed to agree with it
-learns to paint it where that is cheapest, on the front chest wall. Here the least is changed that makes them agree: each
-step adds every pixel's residual to the voxels of its ray in proportion to the density that is there already (the
+learns to paint it where that is cheapest, on the front chest wall. Here the least is changed that makes them agree:
+each step adds every pixel's residual to the voxels of its ray in proportion to the density that is there already (the
 simultaneous algebraic reconstruction technique of Andersen and Kak, Ultrason Imaging 6:81, 1984, with weights).
 """
 
@@ -33,6 +33,8 @@ class ConsistentGenerator(nn.Module):
 
     ``geometry`` is that of the radiographs, and may be set to that of the one at hand.
     """
+
+    network: Any
 
     def __init__(self, network: nn.Module, geometry: Geometry, steps: int) -> None:
         super().__init__()
