@@ -30,6 +30,16 @@ load_module(Path(sys.argv[1]))
 print(time.process_time() - began, *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
+OPENING = """
+import sys
+from pathlib import Path
+from slicer_host import load_module, start
+start()
+import slicer
+slicer.util.loadScene(sys.argv[2])
+print(load_module(Path(sys.argv[1])).ui.checksSummary.text)
+"""
+
 
 def volumes() -> list:
     return slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -163,6 +173,30 @@ def test_two_sets_of_settings_are_kept_apart(panel, xray) -> None:
     process_events(0)
     assert (panel.ui.refineSpinBox.value, panel.parameters.device) == (12, "cpu")
     assert panel.ui.xrayPathEdit.currentPath == str(xray)
+
+
+def test_a_set_of_settings_may_be_deleted_even_the_last_one(panel, xray) -> None:
+    first = panel.ui.parameterSetSelector.currentNode()
+    second = panel.ui.parameterSetSelector.addNode()
+    process_events(0)
+    slicer.mrmlScene.RemoveNode(second)
+    process_events(0)
+    assert panel.ui.parameterSetSelector.currentNode() is first
+    slicer.mrmlScene.RemoveNode(first)
+    process_events(0)
+    panel.generate(xray)
+    assert panel.ui.parameterSetSelector.currentNode().GetAttribute("ModuleName") == "XrayToCT"
+    assert panel.parameters.result is not None
+
+
+def test_a_scene_with_a_result_may_be_opened_before_the_module(panel, xray, tmp_path) -> None:
+    panel.generate(xray)
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    run = [sys.executable, "-c", OPENING, str(MODULE), str(tmp_path / "scene.mrb")]
+    path = os.pathsep.join(str(REPOSITORY / name) for name in ("XrayToCT", "Testing"))
+    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 of 2 checks of the synthetic CT passed."
 
 
 def test_a_saved_scene_brings_back_settings_results_and_layout(panel, xray, tmp_path) -> None:
