@@ -239,9 +239,11 @@ def test_a_click_on_a_check_shows_its_place(panel, xray, made_result) -> None:
     panel.click_cell("checksTable", 1, 0)
     process_events(0)
     assert panel.ui.checkMessage.text == "There is one lung."
-    centres = [slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow")]
-    offsets = [round(node.GetSliceOffset()) for node in centres]
-    assert offsets == [10, 20, -30]  # RAS of the place, LPS from the middle
+    place = (-30.0, 20.0, 10.0)  # in RAS; in the file LPS from the middle, which is the origin
+    for view in ("Red", "Green", "Yellow"):
+        plane = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceNode").GetSliceToRAS()
+        away = [(place[row] - plane.GetElement(row, 3)) * plane.GetElement(row, 2) for row in range(3)]
+        assert sum(away) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_windows_and_overlays_change_what_the_slices_show(done) -> None:
