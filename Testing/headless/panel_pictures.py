@@ -1,6 +1,7 @@
 """Pictures of the panel with the sample's result, all sections open: ``panel_pictures.py FOLDER``.
 
-Testing has to be on PYTHONPATH. The real worker makes the result; light and dark, at 1 and 2 device pixels a pixel, and the main window with its views.
+Testing has to be on PYTHONPATH. The real worker makes the result; light and dark, at 1 and 2 device pixels a pixel, and
+the main window with its views.
 """
 
 import sys

@@ -48,7 +48,8 @@ class ChecksSection:
             return
         self._shown = name
         checks = summary_of(nodes).get("checks")
-        self._checks = checks if isinstance(checks, list) else []
+        first = ("FAILED", "not measured", "passed")  # what needs a look must not be scrolled away
+        self._checks = sorted(checks if isinstance(checks, list) else [], key=lambda check: first.index(verdict(check)))
         table = self._ui.checksTable
         table.setRowCount(len(self._checks))
         for row, check in enumerate(self._checks):
@@ -59,6 +60,7 @@ class ChecksSection:
                 if column == 1:
                     item.setIcon(self._lights[word])
                 table.setItem(row, column, item)
+        table.resizeRowsToContents()
         passed = sum(verdict(check) == "passed" for check in self._checks)
         words = f"{passed} of {len(self._checks)} checks of the synthetic CT passed." if self._checks else ""
         say(self._ui.checksSummary, words or "There is no result yet.")

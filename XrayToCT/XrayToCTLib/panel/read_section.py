@@ -81,7 +81,11 @@ class ReadSection:
         classes, findings = (summary.get(key) for key in ("classes", "findings"))
         say(self._ui.classNotice, TB_NOTICE if classes else "There is no result with classes yet.")
         for kind, values in (("class", classes), ("finding", findings)):
-            for name, probability in values.items() if isinstance(values, dict) else ():
+            if not isinstance(values, dict) or not values:
+                continue
+            if kind == "finding":
+                layout.addRow(qt.QLabel("Findings, each by itself:"))
+            for name, probability in values.items():
                 layout.addRow(class_words(name), _bar(kind, name, float(probability)))
 
     def _show_overlay(self, parameters: XrayToCTParameterNode) -> None:
