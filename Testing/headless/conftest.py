@@ -24,6 +24,19 @@ REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"
 
 
+@pytest.fixture(scope="module")
+def host():
+    """Slicer's application layer (see Testing/slicer_host), taken away again unless other tests had it before."""
+    pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+    import slicer_host
+
+    was_running = slicer_host.is_running()
+    slicer_host.start()
+    yield slicer_host
+    if not was_running:
+        slicer_host.stop()
+
+
 @pytest.fixture(scope="session")
 def chest() -> np.ndarray:
     """A simulated chest: network values (64, 64, 64)."""
