@@ -21,12 +21,12 @@ from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
 from XrayToCTLib.dicom_series import check_replaceable, write_derived_series, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU
 from XrayToCTLib.marking import (
     DIFFERENCE_NOTICE,
     PROJECTION_NOTICE,
     SALIENCY_NOTICE,
     SYNTHETIC_NOTICE,
-    TB_NOTICE,
     UNCERTAINTY_NOTICE,
     XRAY_MARKS,
     Provenance,
@@ -47,7 +47,6 @@ from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
 from XrayToCTLib.volume import ct_from_network, image_from_network, radiograph_image, write_nifti, write_nrrd
 
-UNCERTAINTY_LIMIT_HU = 500.0  # full colour; the same for all patients, so that pictures can be compared
 PLANES = ("axial", "coronal", "sagittal")
 RESULT_NAME = "result.json"
 CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
@@ -266,23 +265,22 @@ def _provenance(prediction: Prediction) -> Provenance:
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
     """The MRML scene."""
-    from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
+    from XrayToCTLib.results_folder import scene_content
+    from XrayToCTLib.scene import build_scene, write_mrb
 
-    table = [("notice", SYNTHETIC_NOTICE), ("input", prediction.source.name), ("model", prediction.model.name)]
-    table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
-    table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
-    table += [("about TB", TB_NOTICE)]
-    table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
-    content = SceneContent(
-        radiograph_image=_plane(prediction, prediction.network_input),
-        ct=ct,
-        projection=_plane(prediction, prediction.comparison.matched),
-        difference=_plane(prediction, prediction.comparison.difference),
-        table=table,
-        attributes=marks,
-        name=prediction.source.stem,
-    )
-    write_mrb(build_scene(content).scene, path)
+    sides = prediction.geometry.volume_mm
+    maps = {}
+    if prediction.uncertainty is not None:
+        maps["uncertainty"] = image_from_network(prediction.uncertainty.deviation_hu, sides)
+    if prediction.saliency is not None:
+        maps["saliency"] = image_from_network(prediction.saliency.values, sides)
+    pictures = {
+        "radiograph": prediction.network_input,
+        "projection": prediction.comparison.matched,
+        "difference": prediction.comparison.difference,
+    }
+    result = summary(prediction, {}, 0.0)
+    write_mrb(build_scene(scene_content(result, prediction.geometry, ct, pictures, maps, marks)).scene, path)
 
 
 def _scores(prediction: Prediction) -> dict[str, float]:
