@@ -159,6 +159,24 @@ def test_any_node_of_a_result_may_be_deleted(panel, xray) -> None:
     assert not panel.ui.readLayoutButton.enabled
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"classes": {"tb": "high"}, "checks": ["x", {"place_mm": ["a"], "value": true}], "warnings": 3}'],
+)
+def test_what_somebody_wrote_into_a_scene_never_breaks_the_panel(panel, xray, text) -> None:
+    panel.generate(xray)
+    (result,) = results_of(slicer.mrmlScene)
+    result.provenance.SetText(text)
+    panel.ui.resultSelector.setCurrentNode(None)
+    process_events(0)
+    panel.ui.resultSelector.setCurrentNode(result.ct)
+    process_events(0)
+    assert panel.ui.checksTable.rowCount == ('"checks"' in text)
+    if '"checks"' in text:
+        panel.ui.checksSection.collapsed = False
+        panel.click_cell("checksTable", 0, 0)
+
+
 def test_two_sets_of_settings_are_kept_apart(panel, xray) -> None:
     first = panel.ui.parameterSetSelector.currentNode()
     panel.take(xray)

@@ -1,5 +1,6 @@
 """The section Checks: a traffic light for each check of anatomy; a click shows the place."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import qt
 from XrayToCTLib.orientation import lps_and_ras
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
-from XrayToCTLib.panel.results import result_of, summary_of
+from XrayToCTLib.panel.results import CheckRow, result_of, summary_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import look_at
 from XrayToCTLib.volume_nodes import image_of
@@ -18,11 +19,11 @@ _ICONS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
 _LIGHTS = {"passed": "passed", "FAILED": "failed", "not measured": "not-measured"}
 
 
-def verdict(check: dict[str, Any]) -> str:
+def verdict(check: CheckRow) -> str:
     """The word for a check: a key of the lights."""
-    if check.get("passed"):
+    if check.passed:
         return "passed"
-    return "not measured" if check.get("value") is None else "FAILED"
+    return "not measured" if check.value is None else "FAILED"
 
 
 class ChecksSection:
@@ -32,7 +33,7 @@ class ChecksSection:
         self._context = context
         ui = self._ui = context.ui
         self._shown: str | None = None  # the result that the table shows
-        self._checks: list[dict[str, Any]] = []
+        self._checks: list[CheckRow] = []
         self._lights = {word: _light(name) for word, name in _LIGHTS.items()}
         header = ui.checksTable.horizontalHeader()
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
@@ -47,16 +48,15 @@ class ChecksSection:
         if name == self._shown and name is not None:
             return
         self._shown = name
-        checks = summary_of(nodes).get("checks")
         first = ("FAILED", "not measured", "passed")  # what needs a look must not be scrolled away
-        self._checks = sorted(checks if isinstance(checks, list) else [], key=lambda check: first.index(verdict(check)))
+        self._checks = sorted(summary_of(nodes).checks, key=lambda check: first.index(verdict(check)))
         table = self._ui.checksTable
         table.setRowCount(len(self._checks))
         for row, check in enumerate(self._checks):
             word = verdict(check)
-            for column, text in enumerate((str(check.get("name")), word)):
+            for column, text in enumerate((check.name, word)):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip(str(check.get("message")))
+                item.setToolTip(check.message)
                 if column == 1:
                     item.setIcon(self._lights[word])
                 table.setItem(row, column, item)
@@ -74,13 +74,12 @@ class ChecksSection:
         if parameters is None or not 0 <= row < len(self._checks):
             return
         check = self._checks[row]
-        say(self._ui.checkMessage, str(check.get("message")))
-        place, ct = check.get("place_mm"), parameters.result
-        if place is not None and ct is not None:
-            look_at(_in_world(ct, place))
+        say(self._ui.checkMessage, check.message)
+        if check.place_mm is not None and parameters.result is not None:
+            look_at(_in_world(parameters.result, check.place_mm))
 
 
-def _in_world(ct: Any, place: list[float]) -> tuple[float, float, float]:
+def _in_world(ct: Any, place: Sequence[float]) -> tuple[float, float, float]:
     """A place in LPS mm from the CT's centre, in the scene's world."""
     image = image_of(ct)
     middle = image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()])

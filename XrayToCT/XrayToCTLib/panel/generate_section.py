@@ -102,8 +102,8 @@ class GenerateSection:
         say(self._ui.stageLabel, stage_words(progress))
 
     def _finished(self, nodes: Any) -> None:
-        warnings = summary_of(nodes).get("warnings") or ()
-        told = [str(warning) for warning in warnings if warning != TB_NOTICE]  # that stands in the panel anyway
+        # The notice about TB stands in the panel anyway.
+        told = [warning for warning in summary_of(nodes).warnings if warning != TB_NOTICE]
         done = "Done. The result is a synthetic CT: not for diagnostic use."
         say(self._ui.stageLabel, "\n".join([done, *told]))
         self._context.set("result", nodes.ct)

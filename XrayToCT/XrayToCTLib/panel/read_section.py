@@ -12,7 +12,7 @@ from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.crosshair_link import CrosshairLink
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
-from XrayToCTLib.panel.results import result_of, summary_of
+from XrayToCTLib.panel.results import ResultSummary, result_of, summary_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import fit_three_d, show_layout
 
@@ -74,19 +74,16 @@ class ReadSection:
         parameters = self._context.parameters
         return None if parameters is None else result_of(parameters.result)
 
-    def _show_classes(self, summary: dict[str, Any]) -> None:
+    def _show_classes(self, summary: ResultSummary) -> None:
         layout = self._ui.classBars.layout()
         while layout.rowCount():
             layout.removeRow(0)
-        classes, findings = (summary.get(key) for key in ("classes", "findings"))
-        say(self._ui.classNotice, TB_NOTICE if classes else "There is no result with classes yet.")
-        for kind, values in (("class", classes), ("finding", findings)):
-            if not isinstance(values, dict) or not values:
-                continue
-            if kind == "finding":
+        say(self._ui.classNotice, TB_NOTICE if summary.classes else "There is no result with classes yet.")
+        for kind, values in (("class", summary.classes), ("finding", summary.findings)):
+            if kind == "finding" and values:
                 layout.addRow(qt.QLabel("Findings, each by itself:"))
             for name, probability in values.items():
-                layout.addRow(class_words(name), _bar(kind, name, float(probability)))
+                layout.addRow(class_words(name), _bar(kind, name, probability))
 
     def _show_overlay(self, parameters: XrayToCTParameterNode) -> None:
         wanted = (self._shown, self._overlays.key, parameters.overlay_opacity)

@@ -1,12 +1,36 @@
 """The result that the panel speaks of: by its CT, which is what the user chooses."""
 
 import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import slicer
 
 from XrayToCTLib.scene import RESULT_ATTRIBUTE, SceneNodes
 from XrayToCTLib.scene_results import results_of
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A check of anatomy; value: None where it could not be measured; place_mm: LPS from the CT's centre, or None."""
+
+    name: str
+    passed: bool
+    value: float | None
+    message: str
+    place_mm: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class ResultSummary:
+    """What the panel shows of a result. Probabilities are in [0, 1]."""
+
+    classes: Mapping[str, float] = field(default_factory=dict)
+    findings: Mapping[str, float] = field(default_factory=dict)
+    checks: tuple[CheckRow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def result_of(ct: Any) -> SceneNodes | None:
@@ -17,12 +41,43 @@ def result_of(ct: Any) -> SceneNodes | None:
     return next((nodes for nodes in results_of(slicer.mrmlScene) if nodes.result == name), None)
 
 
-def summary_of(nodes: SceneNodes | None) -> dict[str, Any]:
-    """What is known of a result, an object as of ``generate --json``; {} where that was deleted or edited away."""
+def summary_of(nodes: SceneNodes | None) -> ResultSummary:
+    """What a result's provenance says. It comes from a scene's file, where anybody may have edited it: what is not as
+    it should be is left out."""
     if nodes is None or nodes.provenance is None:
-        return {}
+        return ResultSummary()
     try:
-        summary = json.loads(nodes.provenance.GetText() or "{}")
+        told = json.loads(nodes.provenance.GetText() or "{}")
     except (ValueError, RecursionError):
+        return ResultSummary()
+    if not isinstance(told, dict):
+        return ResultSummary()
+    checks, warnings = told.get("checks"), told.get("warnings")
+    return ResultSummary(
+        classes=_probabilities(told.get("classes")),
+        findings=_probabilities(told.get("findings")),
+        checks=tuple(_check(one) for one in checks if isinstance(one, dict)) if isinstance(checks, list) else (),
+        warnings=tuple(str(one) for one in warnings) if isinstance(warnings, list) else (),
+    )
+
+
+def _probabilities(told: Any) -> dict[str, float]:
+    if not isinstance(told, dict):
         return {}
-    return summary if isinstance(summary, dict) else {}
+    return {name: value for name, value in told.items() if _is_number(value) and 0 <= value <= 1}
+
+
+def _check(told: dict[str, Any]) -> CheckRow:
+    place, value = told.get("place_mm"), told.get("value")
+    is_place = isinstance(place, list) and len(place) == 3 and all(_is_number(one) for one in place)
+    return CheckRow(
+        name=str(told.get("name", "")),
+        passed=told.get("passed") is True,
+        value=value if _is_number(value) else None,
+        message=str(told.get("message", "")),
+        place_mm=(place[0], place[1], place[2]) if is_place else None,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
