@@ -68,15 +68,20 @@ def _probabilities(told: Any) -> dict[str, float]:
 
 
 def _check(told: dict[str, Any]) -> CheckRow:
-    place, value = told.get("place_mm"), told.get("value")
-    is_place = isinstance(place, list) and len(place) == 3 and all(_is_number(one) for one in place)
+    value = told.get("value")
     return CheckRow(
         name=str(told.get("name", "")),
         passed=told.get("passed") is True,
         value=value if _is_number(value) else None,
         message=str(told.get("message", "")),
-        place_mm=(place[0], place[1], place[2]) if is_place else None,
+        place_mm=_place(told.get("place_mm")),
     )
+
+
+def _place(told: Any) -> tuple[float, float, float] | None:
+    if isinstance(told, list) and len(told) == 3 and all(_is_number(one) for one in told):
+        return told[0], told[1], told[2]
+    return None
 
 
 def _is_number(value: Any) -> bool:
