@@ -157,6 +157,19 @@ def test_a_selector_without_none_chooses_the_first_node_and_one_with_attributes_
     assert nodes.currentNode() is marked
 
 
+def test_a_node_that_a_selector_makes_has_the_attributes_that_it_filters_by(host):
+    import slicer
+
+    nodes = slicer.qMRMLNodeComboBox()
+    nodes.nodeTypes = ["vtkMRMLScriptedModuleNode"]
+    nodes.showHidden = True
+    nodes.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "Example")
+    nodes.setMRMLScene(slicer.mrmlScene)
+    made = nodes.addNode()
+    assert made.GetAttribute("ModuleName") == "Example"
+    assert nodes.currentNode() is made
+
+
 def test_a_closed_section_hides_its_contents(host, tmp_path: Path):
     import slicer
 
@@ -172,6 +185,26 @@ def test_a_closed_section_hides_its_contents(host, tmp_path: Path):
     ui.section.checked = True
     assert ui.flip.visible
     assert not ui.section.collapsed
+
+
+def test_what_a_program_shows_or_hides_in_a_closed_section_is_seen_once_it_opens(host, tmp_path: Path):
+    import qt
+    import slicer
+
+    layout = f'<layout class="QVBoxLayout" name="c">{item("QCheckBox", "flip")}{item("QLabel", "note")}</layout>'
+    closed = '<property name="collapsed"><bool>true</bool></property>'
+    section = item("ctkCollapsibleButton", "section", inside=closed + layout)
+    widget = slicer.util.loadUI(ui_file(tmp_path, section))
+    ui = slicer.util.childWidgetVariables(widget)
+    assert type(ui.flip) is qt.QCheckBox  # also where the section was closed before it was filled
+    widget.show()
+    host.process_events(0)
+    ui.note.setVisible(False)
+    ui.flip.setVisible(True)
+    assert not ui.flip.visible
+    ui.section.collapsed = False
+    assert ui.flip.visible
+    assert not ui.note.visible
 
 
 # Parameter nodes
