@@ -80,6 +80,8 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     def _force(self, child: QtWidgets.QWidget, visible: bool) -> None:
         self._forcing = True
         child.setVisible(visible)
+        # as in CTK: else Qt would ignore that the program hides what is hidden already
+        child.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
         self._forcing = False
 
     collapsed = Property(bool, _get_collapsed, setCollapsed)
