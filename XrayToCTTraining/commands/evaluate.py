@@ -11,6 +11,7 @@ from XrayToCTTraining.commands import (
     evaluate_classification,
     evaluate_cohort,
     evaluate_curves,
+    evaluate_fidelity,
     evaluate_input_check,
     evaluate_refinement,
     evaluate_tables,
@@ -60,6 +61,11 @@ TASKS = {
         "what is left of planted lesions in generated volumes, by kind and size",
         evaluate_volumes.add_arguments,
         evaluate_volumes.run_lesions,
+    ),
+    "fidelity": Task(
+        "what survives of lesions that are planted one at a time into real CTs or simulated patients",
+        evaluate_fidelity.add_arguments,
+        evaluate_fidelity.run,
     ),
     "uncertainty": Task(
         "expected against true errors of generated volumes; a calibration for `export`",
