@@ -171,21 +171,19 @@ def _depth(effect: np.ndarray, true_effect: np.ndarray, own: np.ndarray, geometr
     if not profile.sum() > 0:
         return float("nan"), float("nan")
     depths = np.flatnonzero(own.any(axis=(1, 2)))
-    return (
-        _median(profile) - _median(true_profile),
-        float(profile[depths[0] : depths[-1] + 1].sum() / profile.sum()),
-    )
+    front, back = max(depths[0] - 1, 0), depths[-1] + 2  # its border fills a part of the next voxels
+    return _median(profile) - _median(true_profile), float(profile[front:back].sum() / profile.sum())
 
 
 def _profile(effect: np.ndarray, own: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Strength of an effect at each depth, (D,), in the cone of rays through a lesion, over what is around the cone.
 
-    The cone starts at the source, behind the patient for PA, and is as wide as the lesion at the lesion's own depth.
+    The cone starts at the source, behind the patient for PA, and is a voxel wider than the lesion at the lesion's depth.
     """
     count, voxel_mm = effect.shape[0], geometry.volume_mm[0] / effect.shape[0]
     behind = (np.arange(count) - (count - 1) / 2) * voxel_mm  # LPS: greater is posterior
     away = geometry.source_to_axis_mm + (behind if geometry.view == "AP" else -behind)
-    outline: np.ndarray = np.any(own, axis=0)
+    outline: np.ndarray = ndimage.binary_dilation(own.any(axis=0))  # rays start and end between voxels
     around: np.ndarray = ndimage.binary_dilation(outline, iterations=_RING_PIXELS) & ~outline
     middle = round(float(np.nonzero(own)[0].mean()))
     scales = np.ones(count) if geometry.is_parallel else away / away[middle]

@@ -64,10 +64,9 @@ def effects_picture(
 
 def _label(effect: LesionEffect) -> str:
     depth = "nowhere" if np.isnan(effect.depth_mm) else f"{abs(effect.depth_mm):.0f} mm {_side(effect.depth_mm)}"
-    return (
-        f"{effect.kind.replace('_', ' ')} of {effect.size_mm:.0f} mm in {effect.chest}: {effect.effect.kept:.0%} of its effect kept, "
-        f"{effect.shadow_kept:.0%} of its shadow; came out {depth}"
-    )
+    what = f"{effect.kind.replace('_', ' ')} of {effect.size_mm:.0f} mm in {effect.chest}"
+    kept = f"{effect.effect.kept:.0%} of its effect kept, {effect.shadow_kept:.0%} of its shadow"
+    return f"{what}: {kept}; came out {depth}"
 
 
 def _side(depth_mm: float) -> str:

@@ -67,6 +67,9 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
 .passed { color: var(--good); }
 .failed { color: var(--bad); }
 .open { color: var(--warn); }
+.failed-row th { box-shadow: inset 4px 0 var(--bad); }
+.failed-row th, .open-row th { padding-left: .7rem; }
+.open-row th { box-shadow: inset 4px 0 var(--warn); }
 .score {
   display: grid; grid-template-columns: 7.2rem 1fr 3.6rem; gap: .2rem .7rem; align-items: center; margin: .45rem 0;
 }
@@ -85,6 +88,7 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
   .checks td.message, .checks td.number { grid-column: 1 / -1; }
   .checks td.number { color: var(--soft); }
   .checks td.number::before { content: "Value: "; }
+  .checks td.limits::before { content: "Passes: "; }
 }
 @media print {
   body { background: none; font-size: 10.5pt; }
