@@ -178,7 +178,7 @@ def _depth(effect: np.ndarray, true_effect: np.ndarray, own: np.ndarray, geometr
 def _profile(effect: np.ndarray, own: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Strength of an effect at each depth, (D,), in the cone of rays through a lesion, over what is around the cone.
 
-    The cone starts at the source, behind the patient for PA, and is a voxel wider than the lesion at the lesion's depth.
+    The cone starts at the source, behind the patient for PA, and is a voxel wider than the lesion at its depth.
     """
     count, voxel_mm = effect.shape[0], geometry.volume_mm[0] / effect.shape[0]
     behind = (np.arange(count) - (count - 1) / 2) * voxel_mm  # LPS: greater is posterior

@@ -27,6 +27,7 @@ from XrayToCTLib.physical_size import volume_side_mm
 from XrayToCTLib.plausibility import Check, check_volume
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
+from XrayToCTLib.recorded_image import unsuitable
 from XrayToCTLib.refinement import Refinement, refine
 from XrayToCTLib.uncertainty import SAMPLES, Uncertainty, estimate
 
@@ -125,7 +126,8 @@ def generate(
         progress: called with the stage and the fraction of the whole done; may raise to cancel.
 
     Raises:
-        UnsuitableInput, DeviceError: see the classes.
+        UnsuitableInput: not a radiograph, or one that is marked as synthetic, as everything is that this program wrote.
+        DeviceError: see the class.
     """
     options = (is_network_input, view, invert, refine_steps, uncertainty_samples, progress)
     try:
@@ -162,6 +164,8 @@ def _generate(
 
     with stage("read", 0.0):
         radiograph = None if is_network_input else read_radiograph(source, view=view, invert=invert)
+        if radiograph is not None and radiograph.synthetic:
+            raise unsuitable(source, "is marked as synthetic, no X-ray of a patient", "give the original radiograph")
         image = read_network_input(source, size) if radiograph is None else network_input(radiograph, size)
         patient = volume_side_mm(radiograph, models.geometry)
         checked = None if models.input_check is None else check_input(image, models.input_check)

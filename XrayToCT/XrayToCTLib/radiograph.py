@@ -38,6 +38,7 @@ class Radiograph:
         source: the file.
         warnings: one sentence each.
         header: DICOM header without pixel data, None for other files.
+        synthetic: whether the file says that it was computed; such a picture is no evidence of any patient.
     """
 
     pixels: np.ndarray
@@ -47,6 +48,7 @@ class Radiograph:
     source: Path
     warnings: tuple[str, ...]
     header: pydicom.Dataset | None
+    synthetic: bool = False
 
 
 def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = "auto") -> Radiograph:
@@ -103,6 +105,7 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
         source=path,
         warnings=tuple(notes),
         header=image.header,
+        synthetic=image.synthetic,
     )
 
 

@@ -86,6 +86,7 @@ def read_dicom(path: Path, view: str | None = None) -> RecordedImage:
         photographed=colourful or _text(header, "Modality") == "XC",
         warnings=tuple(notes),
         header=header,
+        synthetic=_text(header, "SyntheticData") == "YES",
     )
 
 

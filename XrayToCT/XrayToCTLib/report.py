@@ -315,7 +315,7 @@ def _provenance(report: Report) -> str:
 def _outputs(outputs: Mapping[str, Any]) -> str:
     if not outputs:
         return _section("Files written", "<p>None.</p>")
-    rows = {key: f"<code>{_text(value)}</code>" for key, value in outputs.items()}
+    rows = {key.replace("_", " "): f"<code>{_text(value)}</code>" for key, value in outputs.items()}
     return _section("Files written", f"<table>\n{_rows(rows)}\n</table>")
 
 

@@ -67,9 +67,10 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
 .passed { color: var(--good); }
 .failed { color: var(--bad); }
 .open { color: var(--warn); }
-.failed-row th { box-shadow: inset 4px 0 var(--bad); }
-.failed-row th, .open-row th { padding-left: .7rem; }
-.open-row th { box-shadow: inset 4px 0 var(--warn); }
+.checks tbody th { width: 19%; }
+.failed-row { --mark: var(--bad); }
+.open-row { --mark: var(--warn); }
+.checks .failed-row th, .checks .open-row th { padding-left: .7rem; box-shadow: inset 4px 0 var(--mark); }
 .score {
   display: grid; grid-template-columns: 7.2rem 1fr 3.6rem; gap: .2rem .7rem; align-items: center; margin: .45rem 0;
 }
@@ -85,8 +86,8 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
   .checks thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .checks tr { display: grid; grid-template-columns: 1fr auto; padding: .5rem 0; border-top: 1px solid var(--line); }
   .checks th, .checks td { display: block; width: auto; padding: .1rem 0; border: 0; text-align: left; }
-  .checks td.message, .checks td.number { grid-column: 1 / -1; }
-  .checks td.number { color: var(--soft); }
+  .checks td.message { grid-column: 1 / -1; }
+  .checks td.number { color: var(--soft); white-space: normal; }
   .checks td.number::before { content: "Value: "; }
   .checks td.limits::before { content: "Passes: "; }
 }
