@@ -231,8 +231,8 @@ def png_bytes(picture: Picture, synthetic: bool = True, marks: Mapping[str, str]
     """A picture (rows, columns) or (rows, columns, 3), uint8, as a PNG file.
 
     Unless ``synthetic`` is False, which is for the plain radiograph and for exact pixels, the notice is burnt in below
-    and stands in the file's text chunk "Comment", and the file is marked as synthetic. ``marks`` go into text chunks of their names, burnt in or not. Raises
-    ValueError: the picture is of another kind.
+    and stands in the file's text chunk "Comment", and the file is marked as synthetic. ``marks`` go into text chunks of
+    their names, burnt in or not. Raises ValueError: the picture is of another kind.
     """
     chunks = PngInfo()
     chunks.add_text("Software", "XrayToCT")
