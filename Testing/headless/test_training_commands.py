@@ -202,7 +202,7 @@ def test_planted_lesions_are_followed_one_at_a_time(data, fidelity):
     assert len({row["kind"] for row in found}) == len(found) > 4  # one of a kind
     summary = (fidelity / "summary.md").read_text()
     assert summary.startswith(f"# Fidelity to {len(found)} planted lesions\n")
-    assert "1 simulated patients without disease" in summary
+    assert "1 simulated patient without disease" in summary
     figures = json.loads((fidelity / "metrics.json").read_text())
     kept = [float(row["effect_hu"]) / float(row["true_effect_hu"]) for row in found]
     assert figures["effect_kept"] == pytest.approx(np.mean(kept))

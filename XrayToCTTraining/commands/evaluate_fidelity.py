@@ -74,6 +74,10 @@ def run(options: argparse.Namespace) -> None:
 def _named(chests: list[Chest]) -> str:
     real = [chest.name for chest in chests if chest.real]
     simulated = len(chests) - len(real)
-    parts = [f"real CTs ({', '.join(real)})"] if real else []
-    parts += [f"{simulated} simulated patients without disease"] if simulated else []
+    parts = [f"{_counted(len(real), 'real CT')} ({', '.join(real)})"] if real else []
+    parts += [f"{_counted(simulated, 'simulated patient')} without disease"] if simulated else []
     return " and ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
