@@ -254,7 +254,7 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
             f'<tr class="{kind}-row"><th scope="row">{_text(check.get("name", ""))}</th>'
             f'<td class="status {kind}"><span aria-hidden="true">{symbol}</span> {word}</td>'
             f'<td class="message">{_text(check.get("message", ""))}</td>'
-            f'<td class="number">{_value(check.get("value"))}</td>'
+            f"{_value_cell(check.get('value'))}"
             f'<td class="number limits">{_limits(check.get("limits"))}</td></tr>'
         )
     count = sum(_verdict(check) is True for check in checks)
@@ -265,6 +265,11 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
         '<th scope="col">Finding</th><th scope="col" class="number">Value</th>'
         f'<th scope="col" class="number">Passes</th></tr></thead>\n<tbody>\n{"".join(rows)}\n</tbody>\n</table>',
     )
+
+
+def _value_cell(value: Any) -> str:
+    kind = ' class="number"' if value is None or isinstance(value, Real) else ""  # numbers are never broken, texts are
+    return f"<td{kind}>{_value(value)}</td>"
 
 
 def _verdict(check: Mapping[str, Any]) -> bool | None:
