@@ -82,10 +82,12 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
   main { padding: 0 .6rem .6rem; }
   section { padding: .9rem .8rem 1rem; }
   .score { grid-template-columns: 6.9rem 1fr 3.4rem; }
+  tbody th { width: 40%; }
   .checks thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .checks tr { display: grid; grid-template-columns: 1fr auto; padding: .5rem 0; border-top: 1px solid var(--line); }
   .checks tbody th, .checks td { display: block; width: auto; padding: .1rem 0; border: 0; text-align: left; }
   .checks td.message { grid-column: 1 / -1; }
+  .checks td.status, .checks td.limits { text-align: right; }
   .checks td.number { color: var(--soft); white-space: normal; }
   .checks td.number::before { content: "Value: "; }
   .checks td.limits::before { content: "Passes: "; }
