@@ -69,9 +69,10 @@ def screenshot(folder: Path, html: str, width: int) -> np.ndarray:
     """The whole page as a browser of that width shows it: (rows, columns, 3) uint8."""
     height = measured(folder, html, width)["height"]
     path = folder / f"report-{width}.png"
-    window = f"--window-size={max(width, 600)},{height}"  # narrower windows are not to be had, narrower frames are
+    # Narrower windows than 600 are not to be had, narrower frames are; of its height the window needs some for itself.
+    window = f"--window-size={max(width, 600)},{height + 200}"
     chromium(folder, f"--screenshot={path}", window, framed(folder, html, width, height))
-    return np.asarray(Image.open(path).convert("RGB"))[:, :width]
+    return np.asarray(Image.open(path).convert("RGB"))[:height, :width]
 
 
 @pytest.fixture(scope="module")
