@@ -31,6 +31,7 @@ from XrayToCTTraining.reconstruction import trained_generator
 
 PICTURES = {
     "cases.png": "Best, middle and worst case",
+    "lesions.png": "Planted lesions: radiograph, truth, generated, and what each lesion changes",
     "reliability.png": "Expected against measured error",
     "roc-tb.png": "TB against the rest",
 }

@@ -18,8 +18,11 @@ from PIL import Image, PdfParser
 
 from made_prediction import SHA256, SIDE, made_prediction
 from XrayToCTLib import __version__
+from XrayToCTLib.cli import main
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, Provenance
 from XrayToCTLib.outputs import summary, write_outputs
+from XrayToCTLib.pictures import write_png
+from XrayToCTLib.radiograph import read_radiograph
 from XrayToCTLib.report_pdf import PAGE
 
 PROJECTED = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
@@ -185,15 +188,42 @@ def test_every_sheet_of_the_pdf_opens_and_ends_with_the_notice(folder) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".nrrd", ".nii.gz", ".mha"])
 def test_a_projection_of_any_ct_says_that_it_was_computed(folder, tmp_path, suffix) -> None:
-    from XrayToCTLib.cli import main
-
     out = tmp_path / f"drr{suffix}"
-    assert main(["project", str(folder / "ct.nrrd"), "-o", str(out), "--kind", "mean"]) == 0
+    assert main(["project", str(folder / "ct.nrrd"), "-o", str(out)]) == 0
     expected = "COMPUTED PROJECTION, NOT AN X-RAY - NOT FOR DIAGNOSTIC USE"
     if suffix == ".png":
         assert Image.open(out).text["XrayToCT.Notice"] == expected
+        assert read_radiograph(out).synthetic
     else:
         image = sitk.ReadImage(str(out))
+        assert read_radiograph(out).synthetic
         assert expected in [image.GetMetaData(key) for key in image.GetMetaDataKeys()] or image.GetMetaData(
             "ITK_FileNotes"
         ).startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["projection.png", "coronal.png", "comparison.png", "projection.dcm"])
+def test_our_own_pictures_are_known_again_as_no_radiographs(folder, name) -> None:
+    assert read_radiograph(folder / name).synthetic
+
+
+def test_pictures_of_other_commands_are_marked_as_well(folder, tmp_path) -> None:
+    write_png(tmp_path / "any.png", np.tile(np.arange(128, dtype=np.uint8), (128, 1)))
+    assert read_radiograph(tmp_path / "any.png").synthetic
+
+
+def test_the_x_ray_itself_stays_a_radiograph(folder, chest_png, chest_dicom) -> None:
+    assert "XrayToCT.Synthetic" not in Image.open(folder / "xray.png").text
+    for path in (chest_png, chest_dicom):
+        assert not read_radiograph(path).synthetic
+
+
+@pytest.mark.parametrize("name", ["projection.png", "projection.dcm", "dicom/IM00001.dcm", "ct.nrrd", "ct.nii.gz"])
+def test_generate_refuses_what_this_program_wrote(folder, tmp_path, capsys, name) -> None:
+    assert main(["generate", str(folder / name), "-o", str(tmp_path / "again")]) == 3
+    sentence = capsys.readouterr().err.strip()
+    assert Path(name).name in sentence
+    assert sentence.count("\n") == 0
+    if name.startswith("projection"):
+        assert "is marked as synthetic, no X-ray of a patient; give the original radiograph." in sentence
+    assert not (tmp_path / "again").exists()

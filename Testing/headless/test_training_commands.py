@@ -187,6 +187,32 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
 
 
+@pytest.fixture(scope="module")
+def fidelity(data) -> Path:
+    """What `evaluate fidelity` says of a lesion of each kind in one simulated patient."""
+    out = data / "fidelity"
+    chest = ["--cohort", data / "pairs", "--split", "training", "--limit", 1, "--count", 1]
+    training("evaluate", "fidelity", "--run", data / "generator", *chest, "--out", out)
+    return out
+
+
+def test_planted_lesions_are_followed_one_at_a_time(data, fidelity):
+    with (fidelity / "lesions.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert len({row["kind"] for row in found}) == len(found) > 4  # one of a kind
+    summary = (fidelity / "summary.md").read_text()
+    assert summary.startswith(f"# Fidelity to {len(found)} planted lesions\n")
+    assert "1 simulated patient without disease" in summary
+    figures = json.loads((fidelity / "metrics.json").read_text())
+    kept = [float(row["effect_hu"]) / float(row["true_effect_hu"]) for row in found]
+    assert figures["effect_kept"] == pytest.approx(np.mean(kept))
+    assert figures["found"] == pytest.approx(np.mean(np.array(kept) >= 0.5))
+    assert Image.open(fidelity / "lesions.png").text["XrayToCT.Synthetic"] == "YES"
+    for wrong, code in (([], 3), (["--ct", data / "pairs" / "manifest.csv"], 3), (["--model", "compact"], 2)):
+        words = ["--run", data / "generator", *wrong, "--out", data / "none"]
+        assert training("evaluate", "fidelity", *words, check=False).returncode == code
+
+
 def test_an_uncertainty_of_one_volume_is_refused_in_a_sentence(data):
     paths = ["--cohort", data / "pairs", "--run", data / "generator", "--out", data / "none"]
     refused = training("evaluate", "uncertainty", *paths, "--samples", 1, check=False)
@@ -254,7 +280,7 @@ def test_curves_are_drawn_from_the_log(data):
 
 
 @pytest.fixture(scope="module")
-def weights(data) -> Path:
+def weights(data, fidelity) -> Path:
     """Weights, cards and ONNX files of every network that the runtime reads."""
     results = data / "for-card"
     training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", results)
@@ -265,7 +291,7 @@ def weights(data) -> Path:
     training(
         "evaluate", "uncertainty", "--cohort", data / "pairs", "--run", data / "generator", "--out", unsure, *sparingly
     )
-    judged = {"generator": [results, unsure], "ct": [classes]}
+    judged = {"generator": [results, unsure, fidelity], "ct": [classes]}
     for run in ("generator", "cyclegan", "ct", "xray"):
         options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
         card = [word for folder in judged.get(run, []) for word in ("--results", folder)]
@@ -287,6 +313,9 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     assert (weights / "generator-for-card-cases.png").read_bytes() == (data / "for-card" / "cases.png").read_bytes()
     assert "![Expected against measured error](generator-uncertainty-reliability.png)" in info.card
     assert "Spearman" in info.card
+    assert "### Fidelity to " in info.card
+    assert "(generator-fidelity-lesions.png)" in info.card
+    assert info.metadata["metrics"]["fidelity"] == json.loads((data / "fidelity" / "metrics.json").read_text())
     stored = json.loads((data / "uncertainty" / "uncertainty.json").read_text())
     assert calibration_of(info.metadata) == Calibration(stored["spread_hu"], stored["error_hu"])
     assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")

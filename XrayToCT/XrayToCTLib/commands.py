@@ -22,7 +22,7 @@ from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
 from XrayToCTLib.generation import generate_files
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import COMPUTED_NOTICE, SYNTHETIC_NOTICE
+from XrayToCTLib.marking import COMPUTED_NOTICE, MARK, SYNTHETIC_NOTICE
 from XrayToCTLib.options import GenerateOptions, Reading
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
@@ -176,7 +176,7 @@ def run_project(options: argparse.Namespace) -> int:
 def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
     """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
     name = path.name.lower()
-    marks = {"XrayToCT.Synthetic": "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
+    marks = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
     spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
     if name.endswith(".png"):
         scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)

@@ -136,7 +136,8 @@ def generate(
         progress: called with the stage (one of STAGES) and the fraction of it that is done; may raise to cancel.
 
     Raises:
-        UnsuitableInput, DeviceError: see the classes.
+        UnsuitableInput: not a radiograph, or one that is marked as synthetic, as everything is that this program wrote.
+        DeviceError: see the class.
     """
     options = (is_network_input, reading, refine_steps, uncertainty_samples, progress)
     try:
