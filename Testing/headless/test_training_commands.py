@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 
+from asymmetric_body import asymmetric_body
 from XrayToCTLib.models import find, load_generator, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.uncertainty import Calibration, calibration_of
@@ -132,6 +134,24 @@ def test_evaluation_of_a_generator_writes_cases_summary_and_both_protocols(data)
             assert float(entry["mean"]) == pytest.approx(np.nanmean(values), nan_ok=True)
             assert float(entry["low"]) <= float(entry["mean"]) <= float(entry["high"]) or np.isnan(values).all()
     assert "psnr_x2ct" in done.stdout
+
+
+def test_real_cts_stand_beside_the_mean_training_volume_and_the_mean_of_the_other_cts(data, tmp_path):
+    """A body and a copy that lies 30 mm further back: the copy is the mean of the others, and closer in its density."""
+    for name, back in (("near", 0.0), ("far", 30.0)):
+        body = asymmetric_body(size=(64, 64, 64), spacing=(5.0, 5.0, 5.0))
+        moved = sitk.Resample(body, body, sitk.TranslationTransform(3, (0.0, -back, 0.0)), sitk.sitkLinear, -1000.0)
+        sitk.WriteImage(moved, str(tmp_path / f"{name}.nrrd"))
+    cts = ["--ct", tmp_path / "near.nrrd", "--ct", tmp_path / "far.nrrd"]
+    options = ["--cohort", data / "pairs", "--run", data / "generator", "--limit", 1, *cts, "--out", tmp_path / "out"]
+    training("evaluate", "reconstruction", *options)
+    with (tmp_path / "out" / "real-ct" / "cases.csv").open(newline="") as file:
+        cases = {(row["case"], row["method"]): row for row in csv.DictReader(file)}
+    methods = {"generator", "mean training volume", "mean of the other CTs"}
+    assert set(cases) == {(case, method) for case in ("near", "far") for method in methods}
+    one, other = (float(cases[case, "mean of the other CTs"]["mae_hu"]) for case in ("near", "far"))
+    assert one == pytest.approx(other, rel=1e-4)  # each is the other's prediction
+    assert one > 50
 
 
 def test_the_nearest_training_volume_of_a_training_case_is_another_case(data):

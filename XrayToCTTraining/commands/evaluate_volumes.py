@@ -12,7 +12,7 @@ from XrayToCTTraining.case_pictures import telling_picture
 from XrayToCTTraining.commands import positive
 from XrayToCTTraining.data.cohort import SPLITS, open_cohort
 from XrayToCTTraining.evaluation import (
-    evaluate_ct,
+    evaluate_cts,
     evaluate_lesions,
     evaluate_reconstruction,
     evaluate_reprojection,
@@ -43,7 +43,10 @@ def add_arguments(own: argparse.ArgumentParser) -> None:
 
 def add_reconstruction_arguments(own: argparse.ArgumentParser) -> None:
     add_arguments(own)
-    own.add_argument("--ct", type=Path, help="a real CT, unseen in training, to evaluate on as well")
+    help_text = (
+        "a real CT, unseen in training, to evaluate on as well; repeatable, and then beside the mean of the others"
+    )
+    own.add_argument("--ct", type=Path, action="append", default=[], help=help_text)
 
 
 def add_reprojection_arguments(own: argparse.ArgumentParser) -> None:
@@ -58,10 +61,10 @@ def run_reconstruction(options: argparse.Namespace) -> None:
     write_evaluation(options.out, rows, f"Reconstruction, {options.split} cases")
     picture = telling_picture(predict, cohort, telling_cases(rows, "rmse_hu"), geometry, size)
     write_png(options.out / "cases.png", picture)
-    if options.ct is not None:
+    if options.ct:
         mean = mean_training_volume(cohort, cohort.of_split("training"), size)
-        real = evaluate_ct(predict, options.ct, geometry, mean)
-        write_evaluation(options.out / "real-ct", real, f"Reconstruction of {options.ct.name}")
+        real = evaluate_cts(predict, options.ct, geometry, mean)
+        write_evaluation(options.out / "real-ct", real, f"Reconstruction of {', '.join(ct.name for ct in options.ct)}")
 
 
 def run_reprojection(options: argparse.Namespace) -> None:
