@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,3 +234,9 @@ def _with_ct(cohort: Cohort, split: str) -> tuple[Case, ...]:
     if not cases:
         raise UnsuitableInput(f"{cohort.folder} has no {split} case with a CT; prepare CTs or simulate patients.")
     return cases
+
+
+def write_metrics(out: Path, figures: Mapping[str, float], name: str = "") -> None:
+    """Figures that are not defined are left out: JSON has no word for them."""
+    known = {figure: value for figure, value in figures.items() if np.isfinite(value)}
+    (out / METRICS).write_text(json.dumps({name: known} if name else known, indent=2))

@@ -16,6 +16,7 @@ from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
 from XrayToCTLib.generators import AnyGenerator, build_generator, config_type
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
+from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.model_files import (
     KINDS,
     SUFFIX,
@@ -137,6 +138,14 @@ def default_model(kind: str) -> ModelInfo:
     return (shipped or candidates)[0]
 
 
+def installed(kind: str) -> ModelInfo | None:
+    """:func:`default_model` of a kind that the program does without: None where there is none."""
+    try:
+        return default_model(kind)
+    except ModelError:
+        return None
+
+
 def read_info(path: Path) -> ModelInfo:
     """What a model file says about itself. Raises ModelError where it is missing, damaged or not what was recorded."""
     return _parse_info(read_bytes(path), path)
@@ -181,6 +190,16 @@ def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> AnyGe
 def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTClassifier:
     """The CT classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
     return load_module(info, "ct_classifier", _classifier, device)
+
+
+def load_xray_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> XrayClassifier:
+    """The X-ray classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "xray_classifier", _xray_classifier, device)
+
+
+def load_joint_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> JointClassifier:
+    """The joint classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "joint_classifier", _joint_classifier, device)
 
 
 def load_input_check(info: ModelInfo, device: torch.device | str = "cpu") -> InputNetwork:
@@ -258,6 +277,19 @@ def _classifier(info: ModelInfo) -> CTClassifier:
     return CTClassifier(config_from_dict(ClassifierConfig, info.config))
 
 
+def _xray_classifier(info: ModelInfo) -> XrayClassifier:
+    return XrayClassifier(config_from_dict(XrayClassifierConfig, info.config))
+
+
+def _joint_classifier(info: ModelInfo) -> JointClassifier:
+    halves = {"xray": XrayClassifierConfig, "ct": ClassifierConfig}
+    if info.config.keys() != halves.keys() or not all(isinstance(half, dict) for half in info.config.values()):
+        raise ModelError(f"The model file {info.path} has no configuration of two halves; get or import it again.")
+    return JointClassifier(
+        JointClassifierConfig(**{name: config_from_dict(cls, info.config[name]) for name, cls in halves.items()})
+    )
+
+
 def _input_check(info: ModelInfo) -> InputNetwork:
     return InputNetwork(config_from_dict(InputCheckConfig, info.config))
 
@@ -267,7 +299,8 @@ _BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {
     "generator": _generator,
     "ct_classifier": _classifier,
     "input_check": _input_check,
-    "xray_classifier": lambda info: XrayClassifier(config_from_dict(XrayClassifierConfig, info.config)),
+    "xray_classifier": _xray_classifier,
+    "joint_classifier": _joint_classifier,
     "style_transfer": lambda info: StyleTransfer(config_from_dict(StyleTransferConfig, info.config)),
 }
 

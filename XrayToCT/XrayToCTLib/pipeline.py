@@ -11,26 +11,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from XrayToCTLib.classifier import CTClassifier, classify
+from XrayToCTLib.classifier import CTClassifier, temperature_of
 from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures
 from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
+from XrayToCTLib.evidence import Evidence, find_evidence
 from XrayToCTLib.generators import AnyGenerator
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.input_check import InputCheck, check_input, child_warning
 from XrayToCTLib.input_network import InputNetwork
 from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator, load_input_check
+from XrayToCTLib.other_classifiers import OtherClassifiers, load_other_classifiers, other_classes
 from XrayToCTLib.physical_size import volume_side_mm
-from XrayToCTLib.plausibility import Check, check_volume
+from XrayToCTLib.plausibility import Check, check_chest, measure_chest
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
 from XrayToCTLib.refinement import Refinement, refine
 from XrayToCTLib.uncertainty import SAMPLES, Uncertainty, estimate
 
-CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
 Progress = Callable[[str, float], None]
 
 
@@ -45,6 +45,7 @@ class Models:
     device: torch.device
     may_fall_back: bool  # to the CPU, where the device was not asked for by name
     input_check: InputNetwork | None = None  # on the CPU: it takes milliseconds
+    others: OtherClassifiers = field(default_factory=OtherClassifiers)
 
     @property
     def geometry(self) -> Geometry:
@@ -62,7 +63,9 @@ class Prediction:
         network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: clamped to [0, 1].
         geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
-        classes: probability by class, None without a classifier.
+        classes: probability by class, None without a classifier. evidence: what they rest on, None without one, too.
+        other_classes: probability by class of the X-ray (``xray``) and the joint classifier (``joint``), None where it
+            is not installed.
         refinement, uncertainty: None where they were not asked for.
         input_check: whether the X-ray looks like those in training; None where nothing checks it.
         seconds: by stage.
@@ -86,10 +89,13 @@ class Prediction:
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     input_check: InputCheck | None = None
+    evidence: Evidence | None = None
+    other_classes: dict[str, dict[str, float] | None] = field(default_factory=dict)
 
 
 def load_models(model: str | None = None, device: str = "auto") -> Models:
-    """The generator ``model`` (a name or a file; None: the shipped one) and the shipped classifier.
+    """The generator ``model`` (a name or a file; None: the shipped one), the shipped classifier, and others
+    that are installed.
 
     Raises:
         ModelError: a model is missing or damaged. DeviceError: the device is missing or failed.
@@ -100,8 +106,9 @@ def load_models(model: str | None = None, device: str = "auto") -> Models:
     with device_failures(chosen):
         generator = load_generator(info, chosen)
         classifier = load_classifier(classifier_info, chosen)
+        others = load_other_classifiers(chosen)
     input_check = load_input_check(default_model("input_check"))
-    return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check)
+    return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check, others)
 
 
 def generate(
@@ -133,7 +140,9 @@ def generate(
     except DeviceError as error:
         if models.device.type == "cpu" or not models.may_fall_back:
             raise
-        slower = replace(models, generator=models.generator.cpu(), device=torch.device("cpu"))
+        slower = replace(
+            models, generator=models.generator.cpu(), device=torch.device("cpu"), others=models.others.on_cpu()
+        )
         if models.classifier is not None:
             slower = replace(slower, classifier=models.classifier.cpu())
         prediction = _generate(source, slower, *options)
@@ -209,12 +218,16 @@ def _generate(
     with stage("project", 0.7):
         projection = project(volume, geometry)
         comparison = compare(image, projection)
-    with stage("classify", 0.75):
-        classes = None if models.classifier is None else class_probabilities(models.classifier, volume, models.device)
-    with stage("check", 0.85):
-        checks = check_volume(volume, geometry.volume_mm)
-    if models.classifier_info is not None:
-        warnings += classifier_warnings(models.classifier_info)
+    with stage("check", 0.75):
+        chest = measure_chest(volume, geometry.volume_mm)
+        checks = check_chest(chest)
+    evidence = None
+    with stage("classify", 0.85):
+        if models.classifier is not None and models.classifier_info is not None:
+            temperature = temperature_of(models.classifier_info.metadata)
+            evidence = find_evidence(models.classifier, volume, chest.lungs, temperature, models.device)
+            warnings += classifier_warnings(models.classifier_info, evidence)
+        others = other_classes(models.others, radiograph, image, volume, models.device)
     return Prediction(
         source=source,
         radiograph=radiograph,
@@ -227,13 +240,15 @@ def _generate(
         volume=volume,
         projection=projection,
         comparison=comparison,
-        classes=classes,
+        classes=None if evidence is None else evidence.classes,
         checks=checks,
         refinement=refined,
         uncertainty=uncertainty,
         warnings=tuple(warnings),
         seconds=seconds,
         input_check=checked,
+        evidence=evidence,
+        other_classes=others,
     )
 
 
@@ -243,28 +258,21 @@ def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
     return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
 
 
-def class_probabilities(classifier: CTClassifier, volume: np.ndarray, device: torch.device) -> dict[str, float]:
-    """Probability of each class for network values (D, H, W), resampled where a smaller generator made them."""
-    with device_failures(device):
-        batch = torch.from_numpy(volume)[None, None].to(device)
-        if max(batch.shape) != CLASSIFIER_SIDE:
-            batch = F.interpolate(batch, (CLASSIFIER_SIDE,) * 3, mode="trilinear")
-        scores = classify(classifier, batch)[0].tolist()
-    return dict(zip(classifier.config.classes, scores, strict=True))
-
-
-def classifier_warnings(info: ModelInfo) -> list[str]:
-    """What must stand beside the classes: where they come from, and how often they were right on simulated patients."""
+def classifier_warnings(info: ModelInfo, evidence: Evidence) -> list[str]:
+    """What must stand beside the classes: where they come from, how often they were right on simulated patients, and
+    that they may rest on a shortcut where they do."""
+    warnings = [TB_NOTICE]
     metrics = info.metadata.get("metrics")
     tested = metrics.get("generated") if isinstance(metrics, dict) else None
     accuracy = tested.get("accuracy") if isinstance(tested, dict) else None
-    if not isinstance(accuracy, float):
-        return [TB_NOTICE]
-    return [
-        TB_NOTICE,
-        f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
-        "guessing is right in 33%.",
-    ]
+    if isinstance(accuracy, float):
+        warnings.append(
+            f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
+            "guessing is right in 33%."
+        )
+    if evidence.shortcut is not None and not evidence.shortcut.holds:
+        warnings.append(evidence.shortcut_sentence())
+    return warnings
 
 
 def scaled_geometry(geometry: Geometry, side_mm: float, view: str) -> Geometry:
