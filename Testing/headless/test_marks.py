@@ -24,6 +24,7 @@ from XrayToCTLib.report_pdf import PAGE
 
 PROJECTED = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 UNSURE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+SALIENT = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 FORMATS = ["nifti", "nrrd", "dicom", "mrb", "png", "pdf", "npy"]
 
@@ -82,7 +83,7 @@ def of_scene(path: Path) -> str:
 def of_html(path: Path) -> str:
     page = path.read_text()
     pictures = [base64.b64decode(part) for part in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all("NOT FOR DIAGNOSTIC USE" in Image.open(io.BytesIO(content)).text["Comment"] for content in pictures)
     assert page.count(f'<p class="notice">{SYNTHETIC_NOTICE}</p>') == 2
     assert TB_NOTICE in page
@@ -112,6 +113,10 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("uncertainty.nii.gz", of_nifti, UNSURE, True),
     ("uncertainty.png", of_png, UNSURE, True),
     ("uncertainty", of_series, UNSURE, False),
+    ("saliency.nrrd", of_nrrd, SALIENT, True),
+    ("saliency.nii.gz", of_nifti, SALIENT, True),
+    ("saliency.png", of_png, SALIENT, True),
+    ("saliency", of_series, SALIENT, False),
     ("report.pdf", of_pdf, SYNTHETIC_NOTICE, True),
     ("report.html", of_html, SYNTHETIC_NOTICE, False),
     ("dicom", of_series, SYNTHETIC_NOTICE, False),

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from XrayToCTLib.classifier import temperature_of
-from XrayToCTLib.models import find, load_generator, load_module, verify
+from XrayToCTLib.models import find, load_generator, load_joint_classifier, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
@@ -316,6 +316,14 @@ def test_the_other_networks_of_the_runtime_load_too(data, weights, name, kind, b
     own = trained_network(data / name)
     with torch.no_grad():
         difference = load_module(info, kind, build)(*own.examples) - own.network(*own.examples)
+    assert difference.abs().max() < 1e-2
+
+
+def test_a_joint_classifier_is_loaded_by_the_runtime(data, weights):
+    info, own = find(weights / "joint.safetensors"), trained_network(data / "joint")
+    verify(info)
+    with torch.no_grad():
+        difference = load_joint_classifier(info)(*own.examples) - own.network(*own.examples)
     assert difference.abs().max() < 1e-2
 
 

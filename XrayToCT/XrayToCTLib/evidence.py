@@ -28,6 +28,7 @@ ZONES_ARE = (
     "evidence (Grad-CAM, blurred over centimetres), not where disease was seen; findings were learned from simulated "
     "lesions only."
 )
+_WORTH_NAMING = 0.1  # score of a finding
 _NOT_MEASURED = "not tested: no two lungs were found in the volume."
 
 
@@ -119,12 +120,16 @@ class Evidence:
         """The findings, and in which zones of the lungs the network saw its evidence."""
         if not self.zones:
             return f"Findings by zone were {_NOT_MEASURED}"
-        parts = [f"Of the evidence for the class lie {_by_zone(self.zones)}."]
+        parts = [f"Of the evidence for the class, {_by_zone(self.zones)}."]
         for name, value in sorted(self.findings.items(), key=lambda item: -item[1]):
+            if value < _WORTH_NAMING:
+                continue
             shares = {zone: z.findings[name] for zone, z in self.zones.items()}
             most = max(shares, key=shares.__getitem__)
-            where = f", most of it in the {most.replace('_', ' ')} zone" if shares[most] > 0 else ""
-            parts.append(f"{name.replace('_', ' ').capitalize()}: {value:.2f}{where}.")
+            where = f", most evidence in the {_zone_words(most)} zone" if shares[most] > 0 else ""
+            parts.append(f"{name.replace('_', ' ').capitalize()}: score {value:.2f}{where}.")
+        if self.findings:
+            parts.append(f"Findings that are not named score below {_WORTH_NAMING}.")
         return " ".join([*parts, ZONES_ARE])
 
 
@@ -170,7 +175,7 @@ def find_evidence(
             shortcut = ShortcutTest(share, float(parts.inside.mean()), without, after, after == predicted)
             zones = _zones(maps.cpu().numpy(), parts, findings)
         whole = F.interpolate(maps[None, :1], volume.shape, mode="trilinear")[0, 0]
-        saliency = scaled(whole).cpu().numpy()
+        saliency = scaled(whole).cpu().numpy().round(3)  # finer differences mean nothing and do not compress
     return Evidence(classes, predicted, temperature, _named(names, logits[0]), findings, saliency, shortcut, zones)
 
 
@@ -200,9 +205,14 @@ def _named(names: tuple[str, ...], values: Tensor) -> dict[str, float]:
 def _evidence_share(test: ShortcutTest) -> str:
     return (
         f"{test.saliency_inside_lungs:.0%} of the evidence for the class (Grad-CAM) lies in the lungs or within "
-        f"{MARGIN_MM:.0f} mm of them, which are {test.lungs_share_of_volume:.0%} of the volume."
+        f"{MARGIN_MM:.0f} mm of them, which are {test.lungs_share_of_volume:.0%} of the volume; the map is blurred "
+        "over centimetres, so evidence in a lung counts in part outside."
     )
 
 
 def _by_zone(zones: Mapping[str, Zone]) -> str:
-    return ", ".join(f"{zone.saliency:.0%} in the {name.replace('_', ' ')} zone" for name, zone in zones.items())
+    return ", ".join(f"{zone.saliency:.0%} lies in the {_zone_words(name)} zone" for name, zone in zones.items())
+
+
+def _zone_words(name: str) -> str:
+    return name.replace("_", " ")

@@ -47,7 +47,9 @@ def maps_of(prediction: Prediction) -> list[OutputMap]:
     if prediction.evidence is not None:
         predicted = prediction.evidence.predicted
         caption = f"Where the classifier's evidence for {CLASS_WORDS.get(predicted, predicted)} lies (Grad-CAM)"
-        maps.append(OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "evidence", caption))
+        maps.append(
+            OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "= most evidence", caption)
+        )
     return maps
 
 

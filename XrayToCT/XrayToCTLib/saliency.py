@@ -77,13 +77,8 @@ def _features(model: CTClassifier, own: Tensor) -> tuple[Tensor, int]:
 
 
 def _placed(values: Tensor, axis: int, first: float, step: int, size: int) -> Tensor:
-    """Values at ``first``, ``first + step``, ... on ``size`` voxels of an axis: linear between them, constant beyond."""
-    cells = values.shape[axis]
-    place = ((torch.arange(size, device=values.device) - first) / step).clamp(0, cells - 1)
-    below = place.floor().long().clamp_max(max(cells - 2, 0))
-    share = (place - below).to(values)
-    weights = torch.zeros(size, cells, device=values.device, dtype=values.dtype)
-    weights.scatter_(1, below[:, None], (1 - share)[:, None])
-    if cells > 1:
-        weights.scatter_(1, below[:, None] + 1, share[:, None])
+    """Values at ``first``, ``first + step``, ... on ``size`` voxels of an axis, linear between them and to 0 beyond."""
+    cells, voxels = (torch.arange(count, device=values.device) for count in (values.shape[axis], size))
+    distance = (voxels[:, None] - first) / step - cells
+    weights = (1 - distance.abs()).clamp_min(0).to(values)
     return torch.tensordot(values, weights, ([axis], [1])).movedim(-1, axis)
