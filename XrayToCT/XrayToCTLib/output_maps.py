@@ -45,11 +45,9 @@ def maps_of(prediction: Prediction) -> list[OutputMap]:
         expected = prediction.uncertainty.deviation_hu
         maps.append(OutputMap("uncertainty", expected, UNCERTAINTY_NOTICE, UNCERTAINTY_LIMIT_HU, "HU", caption))
     if prediction.evidence is not None:
-        predicted = prediction.evidence.predicted
-        caption = f"Where the classifier's evidence for {CLASS_WORDS.get(predicted, predicted)} lies (Grad-CAM)"
-        maps.append(
-            OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "= most evidence", caption)
-        )
+        predicted = CLASS_WORDS.get(prediction.evidence.predicted, prediction.evidence.predicted)
+        caption = f"Where the classifier's evidence for its class ({predicted}) lies (Grad-CAM; yellow is the most)"
+        maps.append(OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "", caption))
     return maps
 
 
