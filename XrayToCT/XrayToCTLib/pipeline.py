@@ -17,7 +17,7 @@ from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures
 from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
 from XrayToCTLib.evidence import Evidence, find_evidence
-from XrayToCTLib.generators import AnyGenerator
+from XrayToCTLib.generators import ReadyGenerator, of_geometry
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.input_check import InputCheck, check_input, child_warning
 from XrayToCTLib.input_network import InputNetwork
@@ -38,7 +38,7 @@ Progress = Callable[[str, float], None]
 class Models:
     """The networks of a run, loaded once. ``classifier`` and ``input_check`` are None where none is installed."""
 
-    generator: AnyGenerator
+    generator: ReadyGenerator
     generator_info: ModelInfo
     classifier: CTClassifier | None
     classifier_info: ModelInfo | None
@@ -184,11 +184,12 @@ def _generate(
         warnings.append(f"The model was trained on {trained} X-rays; this {geometry.view} X-ray magnifies differently.")
 
     with stage("generate", 0.1), device_failures(models.device):
+        generator = of_geometry(models.generator, geometry)
         batch = torch.from_numpy(image)[None, None].to(models.device)
         refined = None
         if refine_steps:
             refined = refine(
-                models.generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.4 * part)
+                generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.4 * part)
             )
             result = refined.volume
             if not refined.accepted:
@@ -198,7 +199,7 @@ def _generate(
                 )
         else:
             with torch.inference_mode():
-                result = models.generator(batch)
+                result = generator(batch)
         output = result[0, 0].float().cpu().numpy()
     volume = output.clip(0, 1)
     if not np.isfinite(output).all():
@@ -208,7 +209,7 @@ def _generate(
     if uncertainty_samples:
         with stage("uncertainty", 0.5), device_failures(models.device):
             uncertainty = estimate(
-                models.generator,
+                generator,
                 batch,
                 volume,
                 models.generator_info.metadata,
