@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.dicom_marks import DicomStudy
 from XrayToCTLib.dicom_series import write_derived_series
 from XrayToCTLib.evidence import CLASS_WORDS
 from XrayToCTLib.marking import SALIENCY_NOTICE, UNCERTAINTY_NOTICE, Provenance
-from XrayToCTLib.pictures import Overlay, png_bytes, slice_grid, write_png
+from XrayToCTLib.pictures import Overlay, png_bytes, slice_grid
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.volume import image_from_network, write_nifti, write_nrrd
 
@@ -81,12 +82,12 @@ def draw_map(
     """The map over slices of the CT: file's name by output where pictures are wanted, and the report's figure."""
     overlay = Overlay(chosen.values, chosen.limit, chosen.unit)
     picture = slice_grid(prediction.volume, prediction.geometry.volume_mm, overlay=overlay)
-    marks = provenance.marks(chosen.notice)
+    content = png_bytes(picture, marks=provenance.marks(chosen.notice))  # once: it takes most of a second
     names = {}
     if "png" in formats:
         names[f"{chosen.kind}_picture"] = f"{chosen.kind}.png"
-        write_png(folder / f"{chosen.kind}.png", picture, marks=marks)
-    return names, (chosen.caption, "slices under colours", png_bytes(picture, marks=marks))
+        write_bytes_atomically(folder / f"{chosen.kind}.png", content)
+    return names, (chosen.caption, "slices under colours", content)
 
 
 def _image(chosen: OutputMap, prediction: Prediction) -> sitk.Image:
