@@ -19,6 +19,7 @@ from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_sc
 from XrayToCTLib.devices import device_failures
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
 from XrayToCTLib.plausibility import Lungs
+from XrayToCTLib.projection import HU_RANGE
 from XrayToCTLib.saliency import saliency_maps, scaled
 
 CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
@@ -29,6 +30,7 @@ ZONES_ARE = (
     "lesions only."
 )
 _WORTH_NAMING = 0.1  # score of a finding
+_TISSUE = (1024 - 400) / HU_RANGE  # network value; less is air
 _NOT_MEASURED = "not tested: no two lungs were found in the volume."
 
 
@@ -48,7 +50,8 @@ class ShortcutTest:
     Attributes:
         saliency_inside_lungs: share of the class's evidence that lies in the lungs and 5 mm around them, in [0, 1].
         lungs_share_of_volume: what that share would be if the evidence lay anywhere.
-        classes: probability by class with every voxel outside replaced by the mean of them all.
+        classes: probability by class with all tissue outside replaced by its mean, and all air by its own: one grey for
+            both would be so unlike any chest that a class changes for that alone.
         predicted: the largest of these. holds: whether it is the class of the whole volume.
     """
 
@@ -109,10 +112,10 @@ class Evidence:
         verdict = (
             f"the class stays {before} (score {then:.2f}, then {now:.2f})"
             if test.holds
-            else f"the class changes from {before} to {after}, so it may rest on what does not belong to the lungs"
+            else f"the class changes from {before} to {after}, so it may rest on what lies there"
         )
         return (
-            f"With everything outside the lungs replaced by its mean, {verdict}. {_evidence_share(test)} Such a volume "
+            f"With all tissue and all air outside the lungs made even, {verdict}. {_evidence_share(test)} Such a volume "
             "is unlike those in training: take a change as a warning, and no change not as proof."
         )
 
@@ -168,8 +171,7 @@ def find_evidence(
         if lungs is not None:
             parts = lung_zones(lungs, (CLASSIFIER_SIDE,) * 3)
             inside = torch.from_numpy(parts.inside).to(device)
-            wiped = torch.where(inside, batch, batch[0, 0][~inside].mean())
-            without = _named(names, classify(classifier, wiped, heat)[0])
+            without = _named(names, classify(classifier, _wiped(batch, inside), heat)[0])
             after = max(without, key=without.__getitem__)
             share = _share(maps[0].cpu().numpy(), parts.inside)
             shortcut = ShortcutTest(share, float(parts.inside.mean()), without, after, after == predicted)
@@ -177,6 +179,16 @@ def find_evidence(
         whole = F.interpolate(maps[None, :1], volume.shape, mode="trilinear")[0, 0]
         saliency = scaled(whole).cpu().numpy().round(3)  # finer differences mean nothing and do not compress
     return Evidence(classes, predicted, temperature, _named(names, logits[0]), findings, saliency, shortcut, zones)
+
+
+def _wiped(batch: Tensor, inside: Tensor) -> Tensor:
+    """The batch (1, 1, D, H, W) with tissue and air outside the mask (D, H, W) each replaced by its mean."""
+    tissue = batch > _TISSUE
+    filled = batch
+    for part in (tissue & ~inside, ~tissue & ~inside):
+        if part.any():
+            filled = torch.where(part, batch[part].mean(), filled)
+    return filled
 
 
 def _zones(maps: np.ndarray, parts: LungZones, findings: Mapping[str, float]) -> dict[str, Zone]:
