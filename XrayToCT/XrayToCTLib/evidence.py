@@ -115,8 +115,8 @@ class Evidence:
             else f"the class changes from {before} to {after}, so it may rest on what lies there"
         )
         return (
-            f"With all tissue and all air outside the lungs made even, {verdict}. {_evidence_share(test)} Such a volume "
-            "is unlike those in training: take a change as a warning, and no change not as proof."
+            f"With all tissue and all air outside the lungs made even, {verdict}. {_evidence_share(test)} Such a "
+            "volume is unlike those in training: take a change as a warning, and no change not as proof."
         )
 
     def zones_sentence(self) -> str:
