@@ -15,11 +15,26 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from XrayToCTLib.generators import GENERATORS, build_generator
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def host():
+    """Slicer's application layer (see Testing/slicer_host), taken away again unless other tests had it before."""
+    pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+    import slicer_host
+
+    was_running = slicer_host.is_running()
+    slicer_host.start()
+    yield slicer_host
+    if not was_running:
+        slicer_host.stop()
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +65,16 @@ def chest_dicom(radiograph_pixels: np.ndarray, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("radiograph") / "chest.dcm"
     write_dicom(path, np.rint(radiograph_pixels * 4095).astype(np.uint16))
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> str:
+    """An untrained generator that takes milliseconds."""
+    config = GENERATORS["test"]
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    torch.manual_seed(0)
+    geometry = Geometry(detector_pixels=(config.size, config.size))
+    return str(save_model(path, build_generator(config), "generator", config, geometry, {}).path)
 
 
 def write_dicom(path: Path, pixels: np.ndarray, **attributes: object) -> Path:

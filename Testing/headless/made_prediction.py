@@ -61,8 +61,11 @@ def made_evidence() -> Evidence:
         predicted="sick",
         temperature=1.5,
         logits={"healthy": 0.1, "sick": 1.5, "tb": -0.9},
-        findings={"cavity": 0.4},
+        findings={"cavity": 0.25, "effusion": 0.5},
         saliency=np.broadcast_to(depth[:, None, None], (SIDE,) * 3).copy(),
         shortcut=ShortcutTest(0.3, 0.12, {"healthy": 0.7, "sick": 0.2, "tb": 0.1}, "healthy", False),
-        zones={"right_upper": Zone(0.2, {"cavity": 0.3}), "left_lower": Zone(0.1, {"cavity": 0.1})},
+        zones={
+            "right_upper": Zone(0.2, {"cavity": 0.2, "effusion": 0.1}),
+            "left_lower": Zone(0.1, {"cavity": 0.05, "effusion": 0.4}),
+        },
     )

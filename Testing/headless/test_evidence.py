@@ -13,7 +13,7 @@ from scipy import ndimage
 from made_prediction import made_evidence, made_prediction
 from XrayToCTLib import models
 from XrayToCTLib.classifier import CLASSIFIERS, ClassifierConfig, CTClassifier, classify, temperature_of
-from XrayToCTLib.evidence import find_evidence
+from XrayToCTLib.evidence import classifier_warnings, find_evidence
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.lung_zones import lung_zones
 from XrayToCTLib.models import save_model, verify
@@ -24,7 +24,6 @@ from XrayToCTLib.other_classifiers import (
     side_by_side_sentence,
 )
 from XrayToCTLib.outputs import summary
-from XrayToCTLib.pipeline import classifier_warnings
 from XrayToCTLib.plausibility import Lungs, measure_chest
 from XrayToCTLib.saliency import saliency_maps
 from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier
@@ -224,7 +223,7 @@ def test_a_temperature_that_makes_no_sense_is_no_temperature(stored) -> None:
 def test_classifiers_that_are_not_installed_are_said_to_be_so(chest, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("XRAYTOCT_MODELS", "")
     monkeypatch.setenv("XRAYTOCT_CACHE", str(tmp_path))
-    others = load_other_classifiers(CPU)
+    others = load_other_classifiers()
     assert others == OtherClassifiers()
     found = other_classes(others, None, np.zeros((64, 64), np.float32), chest, CPU)
     assert found == {"xray": None, "joint": None}
@@ -244,7 +243,7 @@ def test_classifiers_on_the_search_path_stand_beside_the_ct_classifier(chest, mo
     verify(save_model(tmp_path / "j.safetensors", joint, "joint_classifier", halves, None, {}, full))
     monkeypatch.setenv("XRAYTOCT_MODELS", str(tmp_path))
     image, volume = np.random.default_rng(0).random((32, 32), np.float32), np.resize(chest, (128, 128, 128))
-    found = other_classes(load_other_classifiers(CPU), None, image, volume, CPU)
+    found = other_classes(load_other_classifiers(), None, image, volume, CPU)
     pixels = torch.from_numpy(image)[None, None]
     with torch.no_grad():
         expected = (xray(pixels) / 2).softmax(1)[0]
@@ -259,6 +258,6 @@ def test_json_and_report_tell_the_same_of_a_class_that_does_not_hold() -> None:
     assert told["temperature"] == 1.5
     assert told["without_surroundings"]["holds"] is False
     assert told["without_surroundings"]["message"] == evidence.shortcut_sentence()
-    assert told["zones"]["right_upper"] == {"saliency": 0.2, "findings": {"cavity": 0.3}}
+    assert told["zones"]["right_upper"] == {"saliency": 0.2, "findings": {"cavity": 0.2, "effusion": 0.1}}
     assert told["classifiers"]["xray"] == {"healthy": 0.5, "sick": 0.3, "tb": 0.2}
     assert told["classifiers"]["joint"] is None

@@ -18,6 +18,8 @@ from torch import Tensor
 from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_scores
 from XrayToCTLib.devices import device_failures
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
+from XrayToCTLib.marking import TB_NOTICE
+from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.plausibility import Lungs
 from XrayToCTLib.projection import HU_RANGE
 from XrayToCTLib.saliency import saliency_maps, scaled
@@ -150,7 +152,7 @@ def find_evidence(
     """Classify network values (D, H, W) in [0, 1], and find what the class rests on.
 
     Args:
-        classifier: in evaluation mode, on ``device``.
+        classifier: in evaluation mode; moved to ``device``.
         lungs: of the volume, on the grid of its checks; None where there are not two.
         temperature: of the classifier; None where it was not calibrated.
 
@@ -160,6 +162,7 @@ def find_evidence(
     heat = temperature or 1.0
     names = classifier.config.classes
     with device_failures(device):
+        classifier.to(device)
         batch = classifier_batch(volume, device)
         logits, found = raw_scores(classifier, batch)
         classes = _named(names, probabilities(classifier.config, logits, heat)[0])
@@ -179,6 +182,23 @@ def find_evidence(
         whole = F.interpolate(maps[None, :1], volume.shape, mode="trilinear")[0, 0]
         saliency = scaled(whole).cpu().numpy().round(3)  # finer differences mean nothing and do not compress
     return Evidence(classes, predicted, temperature, _named(names, logits[0]), findings, saliency, shortcut, zones)
+
+
+def classifier_warnings(info: ModelInfo, evidence: Evidence) -> list[str]:
+    """What must stand beside the classes: where they come from, how often they were right on simulated patients, and
+    that they may rest on a shortcut where they do."""
+    warnings = [TB_NOTICE]
+    metrics = info.metadata.get("metrics")
+    tested = metrics.get("generated") if isinstance(metrics, dict) else None
+    accuracy = tested.get("accuracy") if isinstance(tested, dict) else None
+    if isinstance(accuracy, float):
+        warnings.append(
+            f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
+            "guessing is right in 33%."
+        )
+    if evidence.shortcut is not None and not evidence.shortcut.holds:
+        warnings.append(evidence.shortcut_sentence())
+    return warnings
 
 
 def _wiped(batch: Tensor, inside: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,27 +23,24 @@ _NAMES = {"ct": "CT classifier", "xray": "X-ray classifier", "joint": "Joint cla
 
 @dataclass(frozen=True)
 class OtherClassifiers:
-    """In evaluation mode, on the device of the run; None where it is not installed. Temperatures: 1 without one."""
+    """In evaluation mode, moved to a device when used; None where it is not installed. Temperatures: 1 without one."""
 
     xray: XrayClassifier | None = None
     joint: JointClassifier | None = None
     xray_temperature: float = 1.0
     joint_temperature: float = 1.0
 
-    def on_cpu(self) -> OtherClassifiers:
-        return replace(self, xray=self.xray and self.xray.cpu(), joint=self.joint and self.joint.cpu())
 
-
-def load_other_classifiers(device: torch.device) -> OtherClassifiers:
+def load_other_classifiers() -> OtherClassifiers:
     """What there is of them on the search path.
 
     Raises:
-        ModelError: a model is damaged. DeviceError: the device cannot hold it.
+        ModelError: a model is damaged.
     """
     xray, joint = installed("xray_classifier"), installed("joint_classifier")
     return OtherClassifiers(
-        xray=load_xray_classifier(xray, device) if xray else None,
-        joint=load_joint_classifier(joint, device) if joint else None,
+        xray=load_xray_classifier(xray) if xray else None,
+        joint=load_joint_classifier(joint) if joint else None,
         xray_temperature=(temperature_of(xray.metadata) if xray else None) or 1.0,
         joint_temperature=(temperature_of(joint.metadata) if joint else None) or 1.0,
     )
@@ -74,11 +71,11 @@ def other_classes(
     with device_failures(device), torch.no_grad():
         if others.xray is not None:
             own = others.xray.config
-            logits = others.xray(seen(own.size)) / others.xray_temperature
+            logits = others.xray.to(device)(seen(own.size)) / others.xray_temperature
             found["xray"] = dict(zip(own.classes, logits[0].softmax(0).tolist(), strict=True))
         if others.joint is not None:
             parts = others.joint.config
-            logits = others.joint(seen(parts.xray.size), classifier_batch(volume, device))
+            logits = others.joint.to(device)(seen(parts.xray.size), classifier_batch(volume, device))
             scores = probabilities(parts.ct, logits, others.joint_temperature)[0].tolist()
             found["joint"] = dict(zip(parts.ct.classes, scores, strict=True))
     return found

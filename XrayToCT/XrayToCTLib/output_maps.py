@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,11 @@ from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.dicom_marks import DicomStudy
 from XrayToCTLib.dicom_series import write_derived_series
 from XrayToCTLib.evidence import CLASS_WORDS
+from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU
 from XrayToCTLib.marking import SALIENCY_NOTICE, UNCERTAINTY_NOTICE, Provenance
 from XrayToCTLib.pictures import Overlay, png_bytes, slice_grid
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.volume import image_from_network, write_nifti, write_nrrd
-
-UNCERTAINTY_LIMIT_HU = 500.0  # full colour; the same for all patients, so that pictures can be compared
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class OutputMap:
 
     Attributes:
         kind: names its files and, in DICOM, its kind. values: (D, H, W). notice: what its files bear.
+        about: what its NRRD and NIfTI files say besides.
         limit, unit: of the full colour in its picture. caption: of the picture in the report.
     """
 
@@ -36,6 +36,7 @@ class OutputMap:
     limit: float
     unit: str
     caption: str
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def maps_of(prediction: Prediction) -> list[OutputMap]:
@@ -46,9 +47,10 @@ def maps_of(prediction: Prediction) -> list[OutputMap]:
         expected = prediction.uncertainty.deviation_hu
         maps.append(OutputMap("uncertainty", expected, UNCERTAINTY_NOTICE, UNCERTAINTY_LIMIT_HU, "HU", caption))
     if prediction.evidence is not None:
+        about = {"XrayToCT.SaliencyClass": prediction.evidence.predicted}
         predicted = CLASS_WORDS.get(prediction.evidence.predicted, prediction.evidence.predicted)
         caption = f"Where the classifier's evidence for its class ({predicted}) lies (Grad-CAM; yellow is the most)"
-        maps.append(OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "", caption))
+        maps.append(OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "", caption, about))
     return maps
 
 
@@ -56,8 +58,8 @@ def write_map(
     chosen: OutputMap, prediction: Prediction, provenance: Provenance, folder: Path, formats: Sequence[str]
 ) -> dict[str, str]:
     """The map beside the CT, in the same formats (DICOM: :func:`write_dicom_map`); file's name by output."""
-    image = _image(chosen, prediction)
-    marks = provenance.marks(chosen.notice)
+    image = map_image(chosen, prediction)
+    marks = {**provenance.marks(chosen.notice), **chosen.about}
     names = {}
     if "nrrd" in formats:
         names[chosen.kind] = f"{chosen.kind}.nrrd"
@@ -72,7 +74,7 @@ def write_dicom_map(
     chosen: OutputMap, prediction: Prediction, folder: Path, study: DicomStudy, ct_files: Sequence[Path]
 ) -> dict[str, str]:
     """The map as a DICOM series of its own in the CT's study; folder's name by output."""
-    write_derived_series(_image(chosen, prediction), chosen.kind, folder / chosen.kind, study, ct_files)
+    write_derived_series(map_image(chosen, prediction), chosen.kind, folder / chosen.kind, study, ct_files)
     return {f"dicom_{chosen.kind}": chosen.kind}
 
 
@@ -90,5 +92,6 @@ def draw_map(
     return names, (chosen.caption, "slices under colours", content)
 
 
-def _image(chosen: OutputMap, prediction: Prediction) -> sitk.Image:
+def map_image(chosen: OutputMap, prediction: Prediction) -> sitk.Image:
+    """The map on the CT's voxels."""
     return image_from_network(chosen.values, prediction.geometry.volume_mm)

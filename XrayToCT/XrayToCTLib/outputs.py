@@ -1,5 +1,6 @@
 """Writing a prediction: every file whole, or none of them."""
 
+import json
 import math
 import os
 import shutil
@@ -20,16 +21,18 @@ from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
 from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, Provenance
+from XrayToCTLib.marking import DIFFERENCE_NOTICE, PROJECTION_NOTICE, SYNTHETIC_NOTICE, XRAY_MARKS, Provenance
 from XrayToCTLib.other_classifiers import side_by_side_sentence
-from XrayToCTLib.output_maps import draw_map, maps_of, write_dicom_map, write_map
+from XrayToCTLib.output_maps import draw_map, map_image, maps_of, write_dicom_map, write_map
 from XrayToCTLib.pictures import gray_picture, png_bytes, side_by_side, slice_grid, slice_picture, write_png
 from XrayToCTLib.pipeline import Prediction
+from XrayToCTLib.prepared_input import header_facts
 from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
 from XrayToCTLib.volume import ct_from_network, radiograph_image, write_nifti, write_nrrd
 
 PLANES = ("axial", "coronal", "sagittal")
+RESULT_NAME = "result.json"
 CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
 
 
@@ -37,7 +40,7 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
     """Writes ``prediction`` to ``folder`` in ``formats`` (see the command line), always with projection and report.
 
     Everything is written to a hidden folder first and then moved; what lies there from before under the same names
-    is replaced.
+    is replaced. ``result.json`` holds what :func:`summary` gives.
 
     Returns:
         Path by output (``ct`` is the first volume format asked for), and the seconds it took.
@@ -56,6 +59,12 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
                 new = Path(staging) / "new"
                 new.mkdir()
                 names = _write_all(prediction, new, formats, started)
+                outputs = _paths(folder, {**names, "result": RESULT_NAME}, formats)
+                seconds = time.perf_counter() - started
+                text = json.dumps(summary(prediction, outputs, seconds), indent=1, allow_nan=False)
+                (new / RESULT_NAME).write_text(text, encoding="utf-8")
+                for left in _recorded(folder) - {item.name for item in new.iterdir()}:
+                    (folder / left).unlink(missing_ok=True)
                 for item in new.iterdir():
                     _move(item, folder / item.name, Path(staging))
         except BaseException:
@@ -66,11 +75,24 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
         raise UnsuitableInput(
             f"{folder} cannot be written ({error.strerror}); choose another output folder."
         ) from error
+    return outputs, seconds
+
+
+def _paths(folder: Path, names: dict[str, str], formats: Sequence[str]) -> dict[str, str]:
+    """Path by output, ``ct`` first where there is one."""
     outputs = {key: str(folder / name) for key, name in names.items()}
     first = next((form for form in formats if form in CT_NAMES), None)
-    if first is not None:
-        outputs = {"ct": str(folder / CT_NAMES[first]), **outputs}
-    return outputs, time.perf_counter() - started
+    return outputs if first is None else {"ct": str(folder / CT_NAMES[first]), **outputs}
+
+
+def _recorded(folder: Path) -> set[str]:
+    """Names of the files of the result that a folder holds: what is not written again must go."""
+    try:
+        outputs = json.loads((folder / RESULT_NAME).read_bytes())["outputs"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    names = {Path(path).name for path in outputs if isinstance(path, str)}
+    return {name for name in names if (folder / name).is_file()}
 
 
 def _move(item: Path, target: Path, staging: Path) -> None:
@@ -87,6 +109,7 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     ct = ct_from_network(prediction.volume, prediction.geometry.volume_mm)
     if "nrrd" in formats:
         write_nrrd(ct, folder / CT_NAMES["nrrd"], marks)
+        names |= _write_planes(prediction, provenance, folder)
     if "nifti" in formats:
         write_nifti(ct, folder / CT_NAMES["nifti"], marks)
     if "dicom" in formats:
@@ -133,6 +156,24 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     return names
 
 
+def _write_planes(prediction: Prediction, provenance: Provenance, folder: Path) -> dict[str, str]:
+    """What a viewer needs beside the CT: X-ray, projection in its grey scale, and difference.
+
+    The three pictures are planes in the CT's space, see :func:`_plane`.
+    """
+    comparison = prediction.comparison
+    pictures = {
+        "radiograph": (prediction.network_input, XRAY_MARKS),
+        "projection": (comparison.matched, provenance.marks(PROJECTION_NOTICE)),
+        "difference": (comparison.difference, provenance.marks(DIFFERENCE_NOTICE)),
+    }
+    names = {}
+    for name, (picture, marks) in pictures.items():
+        names[f"{name}_nrrd"] = f"{name}.nrrd"
+        write_nrrd(_plane(prediction, picture), folder / f"{name}.nrrd", marks)
+    return names
+
+
 def _write_dicom(prediction: Prediction, ct: sitk.Image, provenance: Provenance, folder: Path) -> dict[str, str]:
     """The CT series, the maps beside it, the projection and the structured report, all of one study."""
     study = dicom_study(None if prediction.radiograph is None else prediction.radiograph.header, provenance)
@@ -174,25 +215,17 @@ def _provenance(prediction: Prediction) -> Provenance:
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
     """The MRML scene."""
-    from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
+    from XrayToCTLib.results_folder import scene_content
+    from XrayToCTLib.scene import build_scene, write_mrb
 
-    table = [("notice", SYNTHETIC_NOTICE), ("input", prediction.source.name), ("model", prediction.model.name)]
-    table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
-    table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
-    table += [("about TB", TB_NOTICE)]
-    if prediction.evidence is not None:
-        table += [("shortcut test", prediction.evidence.shortcut_sentence())]
-    table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
-    content = SceneContent(
-        radiograph_image=_plane(prediction, prediction.network_input),
-        ct=ct,
-        projection=_plane(prediction, prediction.comparison.matched),
-        difference=_plane(prediction, prediction.comparison.difference),
-        table=table,
-        attributes=marks,
-        name=prediction.source.stem,
-    )
-    write_mrb(build_scene(content).scene, path)
+    maps = {chosen.kind: map_image(chosen, prediction) for chosen in maps_of(prediction)}
+    pictures = {
+        "radiograph": prediction.network_input,
+        "projection": prediction.comparison.matched,
+        "difference": prediction.comparison.difference,
+    }
+    result = summary(prediction, {}, 0.0)
+    write_mrb(build_scene(scene_content(result, prediction.geometry, ct, pictures, maps, marks)).scene, path)
 
 
 def _scores(prediction: Prediction) -> dict[str, float]:
@@ -300,6 +333,11 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
     return {
         "input": str(prediction.source),
         "notice": SYNTHETIC_NOTICE,
+        "software_version": __version__,
+        "xray": header_facts(prediction.radiograph),
+        "reading": asdict(prediction.reading),
+        "geometry": prediction.geometry.to_dict(),
+        "size_is_nominal": prediction.size_is_nominal,
         "model": _model(prediction),
         "device": prediction.device,
         "seconds": {**prediction.seconds, "write": write_seconds},
@@ -307,6 +345,8 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
         "comparison": _scores(prediction),
         "classes": prediction.classes or {},
         "evidence": _class_evidence(prediction),
+        "findings": {} if prediction.evidence is None else prediction.evidence.findings,
+        "saliency_class": None if prediction.evidence is None else prediction.evidence.predicted,
         "checks": [asdict(check) for check in prediction.checks],
         "refinement": _refinement(prediction),
         "uncertainty": _uncertainty(prediction),
