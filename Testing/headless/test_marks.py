@@ -27,6 +27,7 @@ from XrayToCTLib.report_pdf import PAGE
 
 PROJECTED = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 UNSURE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+SALIENT = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 FORMATS = ["nifti", "nrrd", "dicom", "mrb", "png", "pdf", "npy"]
 
@@ -85,7 +86,7 @@ def of_scene(path: Path) -> str:
 def of_html(path: Path) -> str:
     page = path.read_text()
     pictures = [base64.b64decode(part) for part in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all("NOT FOR DIAGNOSTIC USE" in Image.open(io.BytesIO(content)).text["Comment"] for content in pictures)
     assert page.count(f'<p class="notice">{SYNTHETIC_NOTICE}</p>') == 2
     assert TB_NOTICE in page
@@ -105,7 +106,6 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("ct.nrrd", of_nrrd, SYNTHETIC_NOTICE, True),
     ("projection.nrrd", of_nrrd, PROJECTED, True),
     ("difference.nrrd", of_nrrd, "DIFFERENCE OF SYNTHETIC CT AND X-RAY - NOT FOR DIAGNOSTIC USE", True),
-    ("saliency.nrrd", of_nrrd, "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE", True),
     ("result.json", Path.read_text, SYNTHETIC_NOTICE, False),
     ("ct.nii.gz", of_nifti, SYNTHETIC_NOTICE, True),
     ("scene.mrb", of_scene, SYNTHETIC_NOTICE, True),
@@ -119,6 +119,10 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("uncertainty.nii.gz", of_nifti, UNSURE, True),
     ("uncertainty.png", of_png, UNSURE, True),
     ("uncertainty", of_series, UNSURE, False),
+    ("saliency.nrrd", of_nrrd, SALIENT, True),
+    ("saliency.nii.gz", of_nifti, SALIENT, True),
+    ("saliency.png", of_png, SALIENT, True),
+    ("saliency", of_series, SALIENT, False),
     ("report.pdf", of_pdf, SYNTHETIC_NOTICE, True),
     ("report.html", of_html, SYNTHETIC_NOTICE, False),
     ("dicom", of_series, SYNTHETIC_NOTICE, False),

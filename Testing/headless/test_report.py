@@ -132,6 +132,20 @@ def test_every_text_of_the_report_is_on_the_page() -> None:
         assert expected in text
 
 
+@pytest.mark.parametrize(
+    ("passed", "word"), [(True, "Shortcut test: passed."), (False, "test: failed."), (None, "test: not assessed.")]
+)
+def test_the_verdict_of_the_shortcut_test_stands_below_the_scores(passed, word) -> None:
+    tested = replace(REPORT, shortcut={"passed": passed, "message": "The class <changes>."}, temperature=1.5)
+    html = render_html(tested)
+    assert word in html
+    assert (
+        html.index("Classifier scores") < html.index("The class &lt;changes&gt;.") < html.index("Plausibility checks")
+    )
+    assert "calibrated on simulated patients only (temperature 1.50)" in html
+    assert "are not calibrated" in render_html(REPORT)
+
+
 def test_the_limits_of_the_tb_class_stand_beside_the_classes_even_without_a_result() -> None:
     assert TB_NOTICE == "The TB class was learned from simulated lesions only and was never validated on patients."
     for classes in (REPORT.classes, {}):

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from asymmetric_body import asymmetric_body
-from XrayToCTLib.models import find, load_generator, load_module, verify
+from XrayToCTLib.classifier import temperature_of
+from XrayToCTLib.models import find, load_generator, load_joint_classifier, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
@@ -312,7 +313,7 @@ def weights(data, fidelity) -> Path:
         "evaluate", "uncertainty", "--cohort", data / "pairs", "--run", data / "generator", "--out", unsure, *sparingly
     )
     judged = {"generator": [results, unsure, fidelity], "ct": [classes]}
-    for run in ("generator", "cyclegan", "ct", "xray"):
+    for run in ("generator", "cyclegan", "ct", "xray", "joint"):
         options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
         card = [word for folder in judged.get(run, []) for word in ("--results", folder)]
         training("export", data / run, *options, *card)
@@ -339,7 +340,11 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     stored = json.loads((data / "uncertainty" / "uncertainty.json").read_text())
     assert calibration_of(info.metadata) == Calibration(stored["spread_hu"], stored["error_hu"])
     assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")
-    assert 0 <= find(weights / "ct.safetensors").metadata["metrics"]["generated"]["accuracy"] <= 1
+    classes = find(weights / "ct.safetensors").metadata
+    assert 0 <= classes["metrics"]["generated"]["accuracy"] <= 1
+    fitted = json.loads((data / "classes-for-card" / "temperature.json").read_text())["temperature"]
+    assert temperature_of(classes) == fitted
+    assert {"calibration_error", "calibration_error_calibrated"} <= set(classes["metrics"]["generated"])
     trained = trained_network(data / "generator").network
     radiograph = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
@@ -359,31 +364,32 @@ def test_the_other_networks_of_the_runtime_load_too(data, weights, name, kind, b
     verify(info)
     own = trained_network(data / name)
     with torch.no_grad():
-        difference = load_module(info, kind, build)(own.example) - own.network(own.example)
+        difference = load_module(info, kind, build)(*own.examples) - own.network(*own.examples)
     assert difference.abs().max() < 1e-2
 
 
-@pytest.mark.parametrize("run", ["generator", "cyclegan", "ct", "xray"])
+def test_a_joint_classifier_is_loaded_by_the_runtime(data, weights):
+    info, own = find(weights / "joint.safetensors"), trained_network(data / "joint")
+    verify(info)
+    with torch.no_grad():
+        difference = load_joint_classifier(info)(*own.examples) - own.network(*own.examples)
+    assert difference.abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("run", ["generator", "cyclegan", "ct", "xray", "joint"])
 @pytest.mark.parametrize("cases", [1, 3])
 def test_onnx_gives_what_pytorch_gives_for_any_number_of_cases(data, weights, run, cases):
     trained = trained_network(data / run)
     torch.manual_seed(0)
-    example = torch.rand(cases, *trained.example.shape[1:])
+    examples = [torch.rand(cases, *example.shape[1:]) for example in trained.examples]
     with torch.no_grad():
-        expected = trained.network(example).numpy()
+        expected = trained.network(*examples).numpy()
     session = onnxruntime.InferenceSession(weights / f"{run}.onnx")
-    (got,) = session.run(None, {trained.names[0]: example.numpy()})
+    (got,) = session.run(None, {n: x.numpy() for n, x in zip(trained.names[:-1], examples, strict=True)})
     assert np.abs(got - expected).max() < 1e-3 * np.abs(expected).max()
     properties = session.get_modelmeta().custom_metadata_map
     assert "NOT FOR DIAGNOSTIC USE" in properties["notice"]
     assert json.loads(properties["xraytoct"])["kind"] == trained.kind
-
-
-def test_a_joint_classifier_is_not_exported_and_says_why(data):
-    options = ["--name", "joint", "--out", data / "none", "--data", "x"]
-    refused = training("export", data / "joint", *options, check=False)
-    assert refused.returncode == 3
-    assert "joint" in refused.stderr
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,8 @@ class Report:
         outputs: what was written: kind to path.
         pictures: caption, alternative text and PNG file of each; the first shows the X-ray.
         input_check: of the X-ray itself: passed, message, score and limit; empty where it was not checked.
+        temperature: with which the classes were calibrated; None where they were not.
+        shortcut: whether the class holds without what surrounds the lungs: passed (None: not tested) and message.
     """
 
     input_name: str
@@ -73,6 +75,8 @@ class Report:
     outputs: Mapping[str, Any]
     pictures: Sequence[tuple[str, str, bytes]]
     input_check: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
+    shortcut: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -82,7 +86,7 @@ def render_html(report: Report) -> str:
         _warnings(report.warnings),
         _input_check(report.input_check),
         _pictures(report.pictures),
-        f'<div class="pair">{_comparison(report.comparison)}{_classes(report.classes)}</div>',
+        f'<div class="pair">{_comparison(report.comparison)}{_classes(report)}</div>',
         _checks(report.checks),
         _evidence(report.evidence),
         _provenance(report),
@@ -220,7 +224,8 @@ def _comparison(comparison: Mapping[str, float]) -> str:
     return _section(title, f'<table class="figures">\n{"".join(rows)}\n</table>\n<p class="note">{note}</p>')
 
 
-def _classes(classes: Mapping[str, float]) -> str:
+def _classes(report: Report) -> str:
+    classes = report.classes
     title = "Classifier scores"
     if not classes:
         return _section(title, f'<p>Not classified.</p>\n<p class="caution">{_text(TB_NOTICE)}</p>')
@@ -234,12 +239,31 @@ def _classes(classes: Mapping[str, float]) -> str:
             f'<div class="track"><span style="width:{100 * min(max(part, 0.0), 1.0):.1f}%"></span></div>'
             f"<output>{shown if math.isfinite(value) else 'none'}</output></div>"
         )
+    calibrated = (
+        "are not calibrated"
+        if report.temperature is None
+        else f"are calibrated on simulated patients only (temperature {report.temperature:.2f})"
+    )
     note = (
-        "Scores of a network on a synthetic CT. They add up to 1 by construction, are not calibrated, and are neither "
+        f"Scores of a network on a synthetic CT. They add up to 1 by construction, {calibrated}, and are neither "
         "a patient's risk nor a diagnosis."
     )
     return _section(
-        title, "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>'
+        title,
+        "\n".join(bars)
+        + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>{_shortcut(report.shortcut)}',
+    )
+
+
+def _shortcut(test: Mapping[str, Any]) -> str:
+    """One line right below the scores."""
+    if not test:
+        return ""
+    kind, symbol, word = _STATUS[test["passed"]]
+    return (
+        f'\n<p><span class="status {kind}"><span aria-hidden="true">{symbol}</span> Shortcut test: {word.lower()}.'
+        "</span> "
+        f"{_text(test['message'])}</p>"
     )
 
 

@@ -78,7 +78,7 @@ TASKS = {
         evaluate_refinement.run,
     ),
     "classification": Task(
-        "classifiers of radiographs, of CT volumes and of both, over runs",
+        "classifiers of radiographs, of CT volumes and of both, over runs; a temperature for `export`",
         evaluate_classification.add_arguments,
         evaluate_classification.run,
     ),
