@@ -17,6 +17,7 @@ from XrayToCTLib.plausibility import Check, check_volume
 from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
+from XrayToCTTraining.data.ct_preparation import prepared_ct
 from XrayToCTTraining.planted_faults import Subject, faults
 from XrayToCTTraining.simulation.atlas import load_atlas, warp_atlas
 
@@ -116,11 +117,30 @@ def _network(hu: np.ndarray) -> np.ndarray:
     return np.clip((hu.astype(np.float32) + HU_OFFSET) / HU_RANGE, 0, 1)
 
 
-def failing_of_ct(path: Path) -> list[Check]:
-    """The checks that a CT fails as it is, whole."""
+@dataclass(frozen=True)
+class RealCT:
+    """The checks that a CT from a file fails: whole, as it is, and as a generator's truth would be prepared from it."""
+
+    name: str
+    as_it_is: list[Check]
+    prepared: list[Check]
+
+
+def checked_ct(path: Path) -> RealCT:
+    """Raises ``UnsuitableInput`` where the file cannot be read."""
     image = read_ct(path)
     side_mm = max(count * step for count, step in zip(image.GetSize(), image.GetSpacing(), strict=True))
-    return failing(network_from_ct(image, SIZE, side_mm), side_mm)
+    as_it_is = failing(network_from_ct(image, SIZE, side_mm), side_mm)
+    return RealCT(path.name, as_it_is, failing(_network(prepared_ct(image, SIZE, round(SIDE_MM))), SIDE_MM))
+
+
+def ct_rows(cts: Sequence[RealCT]) -> list[dict[str, str]]:
+    """A row for each CT: the names of the checks that it fails."""
+    return [{"": ct.name, "as it is": _names(ct.as_it_is), "prepared": _names(ct.prepared)} for ct in cts]
+
+
+def _names(checks: Sequence[Check]) -> str:
+    return ", ".join(check.name for check in checks) or "passes all"
 
 
 def alarm_rows(tallies: Mapping[str, Tally]) -> list[dict[str, Any]]:
@@ -152,8 +172,8 @@ def fault_rows(tallies: Mapping[str, Tally]) -> list[dict[str, str]]:
     return rows
 
 
-def flat_rows(tallies: Mapping[str, Tally]) -> list[dict[str, str | int]]:
-    """For programs: a row for each group and check, or group and fault."""
+def flat_rows(tallies: Mapping[str, Tally], cts: Sequence[RealCT] = ()) -> list[dict[str, str | int]]:
+    """For programs: a row for each group and check, group and fault, or real CT and check."""
     rows: list[dict[str, str | int]] = []
     for group, one in tallies.items():
         for name in _check_names():
@@ -162,6 +182,12 @@ def flat_rows(tallies: Mapping[str, Tally]) -> list[dict[str, str | int]]:
         for name in one.planted:
             rows.append({"group": group, "kind": "planted", "name": name, "count": one.found[name]})
             rows[-1] |= {"of": one.planted[name], "noticed": one.noticed[name]}
+    for ct in cts:
+        for kind, failed in (("real CT", ct.as_it_is), ("real CT, prepared", ct.prepared)):
+            names = {check.name for check in failed}
+            for name in _check_names():
+                rows.append({"group": ct.name, "kind": kind, "name": name, "count": int(name in names)})
+                rows[-1] |= {"of": 1, "noticed": int(name in names)}
     return rows
 
 

@@ -13,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from XrayToCTLib.classifier import CLASSES, CLASSIFIERS, FINDINGS, ClassifierConfig, CTClassifier, classifier_input
+from XrayToCTLib.classifier import (
+    CLASSES,
+    CLASSIFIERS,
+    FINDINGS,
+    ClassifierConfig,
+    CTClassifier,
+    classifier_input,
+    probabilities,
+)
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
@@ -193,8 +201,8 @@ class Classification(Recipe):
         return float(0.5 * (1 + np.cos(np.pi * (epoch - warm_up) / (self.epochs - warm_up))))
 
     def validate_epoch(self, epoch: int) -> dict[str, float]:
-        probabilities = predict_cases(self.network, self.cohort, self.validation, self.folder, self.settings)
-        predicted, truth = probabilities.argmax(1), truths_of(self.validation)
+        scores = predict_cases(self.network, self.cohort, self.validation, self.folder, self.settings)
+        predicted, truth = scores.argmax(1), truths_of(self.validation)
         return {"accuracy": float((predicted == truth).mean())}
 
 
@@ -260,11 +268,23 @@ def kind_of(fit: ClassifierFit) -> Kind:
     return "xray" if isinstance(fit, XrayClassifierFit) else "ct"
 
 
-@torch.no_grad()
 def predict_cases(
     network: Classifier, cohort: Cohort, cases: Sequence[Case], folder: Path | None, fit: ClassifierFit
 ) -> np.ndarray:
-    """Probabilities (n, classes) of cases, each seen as a network of ``fit`` is judged: see :func:`sources_of`."""
+    """Probabilities (n, classes) of cases: :func:`logits_of_cases`, through the network's activation."""
+    return activated(network, logits_of_cases(network, cohort, cases, folder, fit))
+
+
+def activated(network: Classifier, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Logits (n, classes) to probabilities."""
+    return probabilities(activation_config(network), torch.from_numpy(logits), temperature).numpy()
+
+
+@torch.no_grad()
+def logits_of_cases(
+    network: Classifier, cohort: Cohort, cases: Sequence[Case], folder: Path | None, fit: ClassifierFit
+) -> np.ndarray:
+    """Logits (n, classes) of cases, each seen as a network of ``fit`` is judged: see :func:`sources_of`."""
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
@@ -272,11 +292,9 @@ def predict_cases(
     for case in cases:
         inputs = _inputs(cohort, case, sources_of(fit)[0], folder, fit)
         item = {name: x[None].to(device) for name, x in inputs.items()}
-        logits = network(*_arguments(network, item)).float()
-        is_softmax = activation_of(network) == "softmax"
-        rows.append((logits.softmax(1) if is_softmax else logits.sigmoid()).cpu().numpy()[0])
+        rows.append(network(*_arguments(network, item)).float().cpu().numpy()[0])
     network.train(was_training)
-    return np.array(rows).reshape(len(rows), len(CLASSES))
+    return np.array(rows, np.float32).reshape(len(rows), len(CLASSES))
 
 
 def sources_of(fit: ClassifierFit) -> tuple[str, ...]:
@@ -320,9 +338,14 @@ def findings_loss(logits: Tensor, present: Tensor, known: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp_min(1)
 
 
-def activation_of(network: Classifier) -> str:
+def activation_config(network: Classifier) -> ClassifierConfig:
+    """A configuration with the network's activation: its own, or the default's softmax for radiographs."""
     config = network.config.ct if isinstance(network, JointClassifier) else network.config
-    return config.activation if isinstance(config, ClassifierConfig) else "softmax"
+    return config if isinstance(config, ClassifierConfig) else ClassifierConfig()
+
+
+def activation_of(network: Classifier) -> str:
+    return activation_config(network).activation
 
 
 def _arguments(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:

@@ -15,9 +15,9 @@ from XrayToCTLib.comparison import band_passed_ncc, compare, details_mm
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.projection import Geometry, hu_from_network, radiograph_from_ct
-from XrayToCTLib.volume import network_from_ct
+from XrayToCTLib.projection import Geometry, hu_from_network, network_from_hu, radiograph_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
+from XrayToCTTraining.data.ct_preparation import prepared_ct
 from XrayToCTTraining.data.rendering import rendered
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
 from XrayToCTTraining.fidelity import LesionScore, bone_in_lungs, plausibility_figures, score_lesions, sharpness
@@ -30,6 +30,7 @@ Predict = Callable[[Tensor], Tensor]
 METRICS = "metrics.json"
 """For `export`: means of the figures; of classifiers, those of the first, under the kind of volumes that it saw."""
 GENERATOR, MEAN, NEAREST = "generator", "mean training volume", "nearest training volume"
+OTHERS = "mean of the other CTs"
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,31 @@ def evaluate_lesions(predict: Predict, cohort: Cohort, split: str, size: int) ->
     return scores
 
 
-def evaluate_ct(predict: Predict, path: Path, geometry: Geometry, mean: np.ndarray) -> list[Row]:
-    """One real CT from a file, rendered with the model's own geometry, beside the mean training volume."""
-    size = mean.shape[0]
-    truth = network_from_ct(read_ct(path), size, geometry.volume_mm[0])
-    hu = hu_from_network(torch.from_numpy(truth)).numpy()
-    radiograph = normalise(rendered(hu, geometry))
-    with torch.no_grad():
-        predicted = predict(torch.from_numpy(radiograph)[None, None])[0, 0].numpy()
-    return [
-        Row(path.stem, "real", method, volume_figures(volume, truth, radiograph, geometry))
-        for method, volume in ((GENERATOR, predicted), (MEAN, mean))
-    ]
+def evaluate_cts(predict: Predict, paths: Sequence[Path], geometry: Geometry, mean: np.ndarray) -> list[Row]:
+    """Real CTs from files, prepared as X2CT does and rendered with the model's own geometry.
+
+    Beside the generator stand the mean training volume ``mean`` and, of several CTs, the mean of the others.
+
+    Raises:
+        UnsuitableInput: a file is no CT.
+    """
+    size, side_mm = mean.shape[0], round(geometry.volume_mm[0])
+    truths = []
+    for path in paths:
+        hu = torch.from_numpy(prepared_ct(read_ct(path), size, side_mm))
+        truths.append(network_from_hu(hu).numpy())
+    rows = []
+    for number, (path, truth) in enumerate(zip(paths, truths, strict=True)):
+        radiograph = normalise(rendered(hu_from_network(torch.from_numpy(truth)).numpy(), geometry))
+        with torch.no_grad():
+            predicted = predict(torch.from_numpy(radiograph)[None, None])[0, 0].numpy()
+        methods = {GENERATOR: predicted, MEAN: mean}
+        others = truths[:number] + truths[number + 1 :]
+        if others:
+            methods[OTHERS] = np.mean(others, axis=0)
+        for method, volume in methods.items():
+            rows.append(Row(path.stem, "real", method, volume_figures(volume, truth, radiograph, geometry)))
+    return rows
 
 
 def telling_cases(rows: Sequence[Row], figure: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
-from XrayToCTLib.classifier import CTClassifier, classifier_input
+from XrayToCTLib.classifier import CTClassifier, classifier_input, temperature_of
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generators import network_of
 from XrayToCTLib.joint_classifier import JointClassifier
@@ -21,6 +21,7 @@ from XrayToCTLib.projection import Geometry
 from XrayToCTLib.uncertainty import calibration_of
 from XrayToCTTraining.calibration import CALIBRATION
 from XrayToCTTraining.checkpoints import load_checkpoint
+from XrayToCTTraining.class_calibration import TEMPERATURE
 from XrayToCTTraining.classification import trained_classifier
 from XrayToCTTraining.cyclegan import trained_style
 from XrayToCTTraining.engine import BEST, CHECKPOINT
@@ -31,6 +32,7 @@ from XrayToCTTraining.reconstruction import trained_generator
 
 PICTURES = {
     "cases.png": "Best, middle and worst case",
+    "lesions.png": "Planted lesions: radiograph, truth, generated, and what each lesion changes",
     "reliability.png": "Expected against measured error",
     "roc-tb.png": "TB against the rest",
 }
@@ -39,13 +41,14 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an evaluation left in its folder: a table (Markdown), figures, pictures with their words, a calibration."""
+    """What an evaluation left in its folder: a table (Markdown), figures, pictures with their words, calibrations."""
 
     folder: Path
     table: str
     metrics: dict[str, Any]
     pictures: dict[Path, str]
     calibration: dict[str, Any] | None
+    temperature: float | None
 
 
 @dataclass(frozen=True)
@@ -53,52 +56,51 @@ class Trained:
     """A network out of a run, and what its file must say.
 
     Attributes:
-        kind: as in ``model_files.KINDS``. example: an input of the right size, for ONNX.
-        settings: those of the fit. names: of ONNX's input and output.
+        kind: as in ``model_files.KINDS``. examples: inputs of the right size, for ONNX.
+        settings: those of the fit. names: of ONNX's inputs and output.
     """
 
     network: nn.Module
     kind: str
     geometry: Geometry | None
     settings: dict[str, Any]
-    example: Tensor
-    names: tuple[str, str]
+    examples: tuple[Tensor, ...]
+    names: tuple[str, ...]
 
 
 def trained_network(run: Path) -> Trained:
     """Whatever network a run trained.
 
     Raises:
-        UnsuitableInput: no checkpoint, or a network that the runtime has no use for.
+        UnsuitableInput: no checkpoint.
     """
     state = load_checkpoint(run / BEST) or load_checkpoint(run / CHECKPOINT)
     kind = state["record"]["network"] if state else None
     if kind == "generator":
         generator, geometry, settings = trained_generator(run)
         size = generator.config.size
-        return Trained(
-            network_of(generator), kind, geometry, settings, torch.rand(1, 1, size, size), ("radiograph", "volume")
-        )
+        example = torch.rand(1, 1, size, size)
+        return Trained(network_of(generator), kind, geometry, settings, (example,), ("radiograph", "volume"))
     if kind == "cyclegan":
         style, settings = trained_style(run)
         example = torch.rand(1, 1, settings["size"], settings["size"])
-        return Trained(style, "style_transfer", None, settings, example, ("radiograph", "styled"))
+        return Trained(style, "style_transfer", None, settings, (example,), ("radiograph", "styled"))
     if kind == "classifier":
         classifier, settings = trained_classifier(run)
         if isinstance(classifier, JointClassifier):
-            raise UnsuitableInput(
-                f"{run} holds a joint classifier, which the runtime does not read; export its halves."
-            )
+            side = classifier.config.xray.size
+            both = torch.rand(1, 1, side, side), torch.rand(1, 1, *(settings["size"],) * 3)
+            return Trained(classifier, "joint_classifier", None, settings, both, ("radiograph", "volume", "logits"))
         if isinstance(classifier, CTClassifier):
             example = classifier_input(classifier.config, torch.rand(1, 1, *(settings["size"],) * 3))
-            return Trained(classifier, "ct_classifier", None, settings, example, ("volume", "logits"))
+            return Trained(classifier, "ct_classifier", None, settings, (example,), ("volume", "logits"))
         size = classifier.config.size
         example = torch.rand(1, 1, size, size)
-        return Trained(classifier, "xray_classifier", None, settings, example, ("radiograph", "logits"))
+        return Trained(classifier, "xray_classifier", None, settings, (example,), ("radiograph", "logits"))
     if kind == "input_check":
         network, settings = trained_input_check(run)
         size = network.config.size
-        return Trained(network, kind, None, settings, torch.rand(1, 1, size, size), ("radiograph", "logits"))
+        return Trained(network, kind, None, settings, (torch.rand(1, 1, size, size),), ("radiograph", "logits"))
     raise UnsuitableInput(f"{run} holds no trained network; train one with `python -m XrayToCTTraining fit`.")
 
 
@@ -117,17 +119,21 @@ def read_evidence(folder: Path) -> Evidence:
     """The results of an ``evaluate``.
 
     Raises:
-        UnsuitableInput: no table there, or a calibration that cannot be used.
+        UnsuitableInput: no table there, or a calibration or a temperature that cannot be used.
     """
     if not (folder / "summary.md").is_file():
         raise UnsuitableInput(f"{folder} holds no summary.md; give the folder of an `evaluate`.")
     stored = [
-        json.loads(path.read_text()) if path.is_file() else None for path in (folder / METRICS, folder / CALIBRATION)
+        json.loads(path.read_text()) if path.is_file() else None
+        for path in (folder / METRICS, folder / CALIBRATION, folder / TEMPERATURE)
     ]
+    temperature = temperature_of(stored[2]) if isinstance(stored[2], dict) else None
+    if stored[2] is not None and temperature is None:
+        raise UnsuitableInput(f"{folder / TEMPERATURE} holds no temperature; write it with `evaluate classification`.")
     if stored[1] is not None and calibration_of({"uncertainty": stored[1]}) is None:
         raise UnsuitableInput(f"{folder / CALIBRATION} holds no calibration; write it with `evaluate uncertainty`.")
     pictures = {folder / name: words for name, words in PICTURES.items() if (folder / name).is_file()}
-    return Evidence(folder, (folder / "summary.md").read_text(), stored[0] or {}, pictures, stored[1])
+    return Evidence(folder, (folder / "summary.md").read_text(), stored[0] or {}, pictures, stored[1], temperature)
 
 
 def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Path], onnx: bool) -> list[Path]:
@@ -137,7 +143,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
         data: a sentence on what the network was trained on.
         results: folders of ``evaluate`` of this run. Their tables go into the card; where they drew cases or curves,
             pictures beside it show them. Figures go into the file, those of all but the first under the folder's name,
-            and so does a calibration of uncertainty.
+            and so do a calibration of uncertainty and a temperature of classes.
 
     Raises:
         UnsuitableInput: no trained network in ``run``, or no table in one of ``results``.
@@ -146,7 +152,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
     evidence = [read_evidence(folder) for folder in results]
     metrics = evidence[0].metrics if evidence else {}
     metrics |= {part.folder.name: part.metrics for part in evidence[1:] if part.metrics}
-    facts = {
+    facts: dict[str, Any] = {
         "training_data": data,
         "metrics": metrics,
         "loss_preset": losses_of(trained.settings),
@@ -158,6 +164,8 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
     for part in evidence:
         if part.calibration is not None:
             facts["uncertainty"] = part.calibration
+        if part.temperature is not None:
+            facts["temperature"] = part.temperature
     out.mkdir(parents=True, exist_ok=True)
     config: Any = trained.network.config
     info = save_model(out / f"{name}.safetensors", trained.network, trained.kind, config, trained.geometry, facts)
@@ -177,5 +185,5 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
         paths.append(out / f"{name}.onnx")
         from XrayToCTTraining.onnx_export import export_onnx  # needs onnx, which Slicer has not
 
-        export_onnx(trained.network, trained.example, trained.names, paths[-1], metadata)
+        export_onnx(trained.network, trained.examples, trained.names, paths[-1], metadata)
     return paths

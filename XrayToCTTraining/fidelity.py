@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -19,7 +19,8 @@ from XrayToCTTraining.tissue_masks import tissue_masks
 _DETAIL_SIGMA = 1.5  # voxels; finer than this is detail
 _CLOSING_SHARE = 1 / 32  # of the side: what is this close to lung on both sides lies in the lung (10 mm of 320)
 _SHELL_VOXELS = 4
-_KEPT = 0.5  # share of a lesion's contrast that must be there for it to count as found
+_SIZES_MM = (10, 20, 40)  # between the ranges of sizes of a table
+KEPT = 0.5  # share of a lesion's contrast that must be there for it to count as found
 
 
 def sharpness(predicted: np.ndarray, truth: np.ndarray, body: np.ndarray) -> float:
@@ -64,6 +65,19 @@ def plausibility_figures(volume: np.ndarray, side_mm: float) -> dict[str, float]
     return {**figures, "checks passed": float(sum(check.passed for check in checks))}
 
 
+class OfKindAndSize(Protocol):
+    """A lesion, or what was measured of one: its kind, and its size in mm."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def size_mm(self) -> float: ...
+
+
+Sized = TypeVar("Sized", bound=OfKindAndSize)
+
+
 @dataclass(frozen=True)
 class LesionScore:
     """One planted lesion in a predicted volume.
@@ -86,7 +100,7 @@ class LesionScore:
 
     @property
     def found(self) -> bool:
-        return self.kept >= _KEPT
+        return self.kept >= KEPT
 
 
 def score_lesions(
@@ -113,21 +127,26 @@ def score_lesions(
     return scores
 
 
-def lesion_table(scores: Sequence[LesionScore], edges_mm: Sequence[float] = (10, 20, 40)) -> list[Mapping[str, Any]]:
+def lesion_table(scores: Sequence[LesionScore]) -> list[Mapping[str, Any]]:
     """A row for each kind and range of sizes that occurs: lesions, mean contrast kept, share found."""
-    groups: dict[tuple[str, int], list[LesionScore]] = {}
-    for score in scores:
-        groups.setdefault((score.kind, int(np.searchsorted(edges_mm, score.size_mm, "right"))), []).append(score)
-    ends = [0, *edges_mm]
-    names = [f"{low:g} to {high:g}" for low, high in zip(ends, edges_mm, strict=False)] + [f"from {edges_mm[-1]:g}"]
     return [
         {
             "kind": kind,
-            "size (mm)": names[band],
+            "size (mm)": size,
             "lesions": len(members),
             "true contrast (HU)": float(np.mean([m.true_contrast_hu for m in members])),
             "contrast kept": float(np.mean([m.kept for m in members])),
             "found": float(np.mean([m.found for m in members])),
         }
-        for (kind, band), members in sorted(groups.items())
+        for kind, size, members in by_kind_and_size(scores)
     ]
+
+
+def by_kind_and_size(scores: Sequence[Sized]) -> list[tuple[str, str, list[Sized]]]:
+    """Kind, range of sizes in words (mm), and the lesions of each group that occurs, in this order."""
+    groups: dict[tuple[str, int], list[Sized]] = {}
+    for score in scores:
+        groups.setdefault((score.kind, int(np.searchsorted(_SIZES_MM, score.size_mm, "right"))), []).append(score)
+    ends = [0, *_SIZES_MM]
+    names = [f"{low:g} to {high:g}" for low, high in zip(ends, _SIZES_MM, strict=False)] + [f"from {_SIZES_MM[-1]:g}"]
+    return [(kind, names[band], members) for (kind, band), members in sorted(groups.items())]

@@ -12,6 +12,7 @@ TITLES = {
     "generator": "Generator: one frontal chest radiograph to a CT volume",
     "ct_classifier": "CT classifier: healthy, sick or TB from a CT volume",
     "xray_classifier": "X-ray classifier: healthy, sick or TB from a radiograph",
+    "joint_classifier": "Joint classifier: healthy, sick or TB from a radiograph and the CT volume made of it",
     "input_check": "Input check: frontal chest radiographs of adults, as displayed, told from other pictures",
     "style_transfer": "Style transfer: a real radiograph to the style of projections (CycleGAN)",
 }
@@ -19,6 +20,8 @@ _PAINTED = (
     "Shape induction may paint parts of a real X-ray on the front of the chest wall, where the projection is easiest "
     "to match: stripes in sagittal slices, ribs in a coronal slice far in front, and a spine that is lost."
 )
+_NO_MORE = "A generated volume does not hold more than its radiograph; small lesions do not survive generation."
+_SHORTCUTS = "It may rest on shortcuts: wherever a class comes from one source only, it learns the source."
 _PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
 LIMITS = {
     "generator": (
@@ -27,13 +30,9 @@ LIMITS = {
         "A finding that is absent from the volume may well be present in the patient, and the reverse.",
         "Frontal chests of adults only; children, lateral views and other body parts give meaningless volumes.",
     ),
-    "ct_classifier": (
-        "A generated volume does not hold more than its radiograph; small lesions do not survive generation.",
-        "It may rest on shortcuts: wherever a class comes from one source only, it learns the source.",
-    ),
-    "xray_classifier": (
-        "It may rest on shortcuts: wherever a class comes from one source only, it learns the source.",
-    ),
+    "ct_classifier": (_NO_MORE, _SHORTCUTS),
+    "xray_classifier": (_SHORTCUTS,),
+    "joint_classifier": (_NO_MORE, _SHORTCUTS),
     "input_check": (
         "It knows the kinds of odd pictures that it was trained on, most of them made from frontal radiographs; other "
         "kinds, such as a hand or an abdomen, may pass.",

@@ -19,12 +19,12 @@ OPSET = 17
 
 
 def export_onnx(
-    network: nn.Module, example: Tensor, names: tuple[str, str], path: Path, metadata: Mapping[str, Any]
+    network: nn.Module, examples: tuple[Tensor, ...], names: tuple[str, ...], path: Path, metadata: Mapping[str, Any]
 ) -> None:
     """Writes a network in evaluation mode, whole or not at all, for any number of cases.
 
     Args:
-        example: an input (N, ...) of the size that the file will take. names: of the input and of the output.
+        examples: inputs (N, ...) of the sizes that the file will take. names: of the inputs, then of the output.
         metadata: JSON values under the key ``xraytoct`` of the file, beside the notice ``notice``.
     """
     network.eval()
@@ -36,10 +36,10 @@ def export_onnx(
                 warnings.simplefilter("ignore")  # the exporter's remarks on itself
                 torch.onnx.export(
                     network,
-                    (example,),
+                    examples,
                     str(temporary),
-                    input_names=[names[0]],
-                    output_names=[names[1]],
+                    input_names=list(names[:-1]),
+                    output_names=[names[-1]],
                     dynamic_axes={name: {0: "batch"} for name in names},
                     opset_version=OPSET,
                     dynamo=False,  # the newer exporter needs one more package and knows no in-place operators

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from XrayToCTLib.models import find, load_generator
 from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.cyclegan import trained_style
 from XrayToCTTraining.data.cohort import Cohort
@@ -30,6 +31,23 @@ def predictor(generator_run: Path, style_run: Path | None = None) -> tuple[Predi
         return generator(radiograph if style is None else style(radiograph)).clamp(0, 1)
 
     return predict, geometry, generator.config.size
+
+
+def model_predictor(name_or_file: str) -> tuple[Predict, Geometry, int]:
+    """As :func:`predictor`, of weights that the runtime finds by name, or of a file of weights.
+
+    Raises:
+        ModelError: there is no such generator.
+    """
+    info = find(name_or_file, "generator")
+    generator = load_generator(info)
+    size = generator.config.size
+
+    @torch.no_grad()
+    def predict(radiograph: Tensor) -> Tensor:
+        return generator(radiograph).clamp(0, 1)
+
+    return predict, info.geometry or Geometry(detector_pixels=(size, size)), size
 
 
 def volumes_of(cohort: Cohort, generator_run: Path, style_run: Path | None, folder: Path) -> Path:

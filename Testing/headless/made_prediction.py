@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from asymmetric_body import asymmetric_body
-from XrayToCTLib.classification import Saliency
 from XrayToCTLib.comparison import compare
+from XrayToCTLib.evidence import Evidence, ShortcutTest, Zone
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.pipeline import Prediction, project
 from XrayToCTLib.plausibility import Check
@@ -48,6 +48,24 @@ def made_prediction(radiograph: Radiograph | None = None, source: Path = Path("c
         uncertainty=Uncertainty(np.full((SIDE,) * 3, 120, np.float32), True, 8, 120.0, 120.0),
         warnings=("Sizes are nominal.", *(radiograph.warnings if radiograph else ())),
         seconds={"read": 0.1},
+        evidence=made_evidence(),
+        other_classes={"xray": {"healthy": 0.5, "sick": 0.3, "tb": 0.2}, "joint": None},
+    )
+
+
+def made_evidence() -> Evidence:
+    """Of a class that changes without what surrounds the lungs; the saliency rises from front to back."""
+    depth = np.linspace(0, 1, SIDE, dtype=np.float32)
+    return Evidence(
+        classes={"healthy": 0.25, "sick": 0.625, "tb": 0.125},
+        predicted="sick",
+        temperature=1.5,
+        logits={"healthy": 0.1, "sick": 1.5, "tb": -0.9},
         findings={"cavity": 0.25, "effusion": 0.5},
-        saliency=Saliency("sick", volume),
+        saliency=np.broadcast_to(depth[:, None, None], (SIDE,) * 3).copy(),
+        shortcut=ShortcutTest(0.3, 0.12, {"healthy": 0.7, "sick": 0.2, "tb": 0.1}, "healthy", False),
+        zones={
+            "right_upper": Zone(0.2, {"cavity": 0.2, "effusion": 0.1}),
+            "left_lower": Zone(0.1, {"cavity": 0.05, "effusion": 0.4}),
+        },
     )

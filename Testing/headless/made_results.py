@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from made_prediction import SIDE, made_prediction
-from XrayToCTLib.classification import Saliency
+from made_prediction import SIDE, made_evidence, made_prediction
 from XrayToCTLib.outputs import write_outputs
 from XrayToCTLib.pipeline import Prediction
 
@@ -15,7 +14,7 @@ def made_with_saliency(source: Path = Path("chest.png")) -> Prediction:
     """`made_prediction` with a saliency of 1 in the patient's left half and 0 in the right one."""
     values = np.zeros((SIDE,) * 3, np.float32)
     values[..., SIDE // 2 :] = 1
-    return replace(made_prediction(source=source), saliency=Saliency("sick", values))
+    return replace(made_prediction(source=source), evidence=replace(made_evidence(), saliency=values))
 
 
 def write_results(folder: Path, prediction: Prediction | None = None) -> Path:

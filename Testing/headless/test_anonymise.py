@@ -177,7 +177,7 @@ def test_the_search_finds_such_strings_where_they_were_not_removed(xray, tmp_pat
 def test_the_objects_say_that_they_were_anonymised_and_stay_together(anonymised) -> None:
     out, _, _ = anonymised
     items = [pydicom.dcmread(path) for path in out.rglob("*.dcm")]
-    assert len(items) == 258  # CT and uncertainty, 128 slices each, projection and report
+    assert len(items) == 386  # CT, uncertainty and saliency, 128 slices each, projection and report
     (folder,) = out.iterdir()
     for item in items:
         assert (item.PatientName, item.PatientID) == (folder.name, folder.name)

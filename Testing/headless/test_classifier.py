@@ -18,7 +18,6 @@ from XrayToCTLib.classifier import (
     classify,
     original_classifier_keys,
     probabilities,
-    saliency,
 )
 from XrayToCTLib.errors import UnsuitableInput
 
@@ -102,27 +101,6 @@ def test_a_volume_too_small_for_the_network_is_refused_with_the_size_that_it_nee
     assert classify(model, volumes(1, 1, side, side, side)).isfinite().all()
     with pytest.raises(UnsuitableInput, match=f"needs {side} voxels"):
         classify(model, volumes(1, 1, side, side - 1, side))
-
-
-@pytest.mark.parametrize("layout", ["network", "original"])
-def test_saliency_lies_where_the_evidence_is(layout):
-    model = network(ClassifierConfig(filters=(4,), hidden=4, layout=layout, slices="central"))
-    with torch.no_grad():
-        model.blocks[0].convolution.weight.fill_(1 / 27)
-        for linear in (model.hidden, model.output):
-            linear.weight.fill_(1.0)
-            linear.bias.zero_()
-        model.blocks[0].norm.running_mean.zero_()
-        model.blocks[0].convolution.bias.zero_()
-    volume = torch.zeros(1, 1, 32, 36, 40)
-    volume[0, 0, 4:9, 14:19, 28:33] = 1
-    found = saliency(model, volume, 2)
-    assert found.shape == volume.shape
-    peak = torch.nonzero(found[0, 0] == found.max())[0]
-    assert found.max() == pytest.approx(1)
-    assert all(low - 1 <= at <= high for at, low, high in zip(peak, (4, 14, 28), (9, 19, 33), strict=True))
-    assert found[0, 0, :, :9].max() == 0  # slices that the network does not see
-    assert found[0, 0, :, 27:].max() == 0
 
 
 def test_the_compact_configuration_is_small():

@@ -293,8 +293,34 @@ def test_compare_reports_the_same_scores_as_generate(run_json, generated, chest_
 
 def test_classify_reports_the_same_classes_as_generate(run_json, generated):
     result, folder = generated
-    classes = run_json("classify", folder / "dicom")["classes"]
-    assert classes == pytest.approx(result["classes"], abs=0.02)
+    found = run_json("classify", folder / "dicom")
+    assert found["classes"] == pytest.approx(result["classes"], abs=0.02)
+    assert found["evidence"]["predicted"] == result["evidence"]["predicted"]
+    assert set(found["evidence"]) == set(result["evidence"]) - {"classifiers"}
+
+
+def test_generate_says_what_its_class_rests_on(generated):
+    result, folder = generated
+    evidence = result["evidence"]
+    assert evidence["predicted"] == max(result["classes"], key=result["classes"].get)
+    assert set(evidence) == {
+        *("predicted", "temperature", "logits", "saliency_inside_lungs", "lungs_share_of_volume"),
+        *("without_surroundings", "findings", "zones", "classifiers"),
+    }
+    test = evidence["without_surroundings"]
+    assert test["holds"] == (test["predicted"] == evidence["predicted"])
+    assert sum(test["classes"].values()) == pytest.approx(1, abs=1e-5)
+    assert test["holds"] or test["message"] in result["warnings"]
+    shares = [zone["saliency"] for zone in evidence["zones"].values()]
+    assert len(shares) == 6
+    assert sum(shares) == pytest.approx(evidence["saliency_inside_lungs"], abs=1e-5)
+    assert evidence["classifiers"] == {"ct": result["classes"], "xray": None, "joint": None}
+    page = (folder / "report.html").read_text()
+    assert "X-ray classifier: not installed." in page
+    assert "Shortcut test" in page
+    saliency = sitk.ReadImage(str(folder / "saliency.nrrd"))
+    assert saliency.GetSpacing() == sitk.ReadImage(str(folder / "ct.nrrd")).GetSpacing()
+    assert sitk.GetArrayViewFromImage(saliency).max() == pytest.approx(1)
 
 
 def test_check_reports_the_same_verdicts_as_generate(run_json, generated):

@@ -1,7 +1,5 @@
 """The synthetic CT as DICOM: its marks, its geometry as pydicom and dciodvfy see it, and what it does to a folder."""
 
-import shutil
-import subprocess
 import warnings
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
+from dicom_validator import errors_of
 from XrayToCTLib.dicom_marks import dicom_study
 from XrayToCTLib.dicom_series import write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
@@ -23,10 +22,6 @@ from XrayToCTLib.volume import ct_from_network, network_from_ct
 VOXEL = 5.0
 SHA256 = "0123456789abcdef" * 4
 NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
-# Debian's dciodvfy is older than the attribute Synthetic Data, which DICOM has since 2022.
-NEWER_THAN_DCIODVFY = {
-    "Error - Attribute with an even group number is not a recognized standard attribute - (0x0008,0x001c)  ? "
-}
 
 
 def xray_header(**changes: object) -> pydicom.Dataset:
@@ -255,17 +250,9 @@ def test_an_invalid_study_identifier_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("with_header", [True, False])
 def test_dciodvfy_finds_no_error(tmp_path: Path, header, with_header: bool) -> None:
-    validator = shutil.which("dciodvfy")
-    if validator is None:
-        pytest.skip("dciodvfy (Debian's dicom3tools) is not installed")
     write(tmp_path / "series", header=header if with_header else None)
     for name in ("IM00001.dcm", "IM00012.dcm"):
-        done = subprocess.run([validator, tmp_path / "series" / name], capture_output=True, text=True, timeout=60)
-        report = done.stdout + done.stderr
-        assert "CTImage" in report
-        assert [
-            line for line in report.splitlines() if line.startswith("Error") and line not in NEWER_THAN_DCIODVFY
-        ] == []
+        assert errors_of(tmp_path / "series" / name) == []
 
 
 def test_the_values_are_set_for_a_lung_window(series) -> None:

@@ -18,12 +18,16 @@ from PIL import Image, PdfParser
 
 from made_prediction import SHA256, SIDE, made_prediction
 from XrayToCTLib import __version__
+from XrayToCTLib.cli import main
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, Provenance
 from XrayToCTLib.outputs import summary, write_outputs
+from XrayToCTLib.pictures import write_png
+from XrayToCTLib.radiograph import read_radiograph
 from XrayToCTLib.report_pdf import PAGE
 
 PROJECTED = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 UNSURE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+SALIENT = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 FORMATS = ["nifti", "nrrd", "dicom", "mrb", "png", "pdf", "npy"]
 
@@ -82,7 +86,7 @@ def of_scene(path: Path) -> str:
 def of_html(path: Path) -> str:
     page = path.read_text()
     pictures = [base64.b64decode(part) for part in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all("NOT FOR DIAGNOSTIC USE" in Image.open(io.BytesIO(content)).text["Comment"] for content in pictures)
     assert page.count(f'<p class="notice">{SYNTHETIC_NOTICE}</p>') == 2
     assert TB_NOTICE in page
@@ -102,7 +106,6 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("ct.nrrd", of_nrrd, SYNTHETIC_NOTICE, True),
     ("projection.nrrd", of_nrrd, PROJECTED, True),
     ("difference.nrrd", of_nrrd, "DIFFERENCE OF SYNTHETIC CT AND X-RAY - NOT FOR DIAGNOSTIC USE", True),
-    ("saliency.nrrd", of_nrrd, "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE", True),
     ("result.json", Path.read_text, SYNTHETIC_NOTICE, False),
     ("ct.nii.gz", of_nifti, SYNTHETIC_NOTICE, True),
     ("scene.mrb", of_scene, SYNTHETIC_NOTICE, True),
@@ -116,6 +119,10 @@ TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("uncertainty.nii.gz", of_nifti, UNSURE, True),
     ("uncertainty.png", of_png, UNSURE, True),
     ("uncertainty", of_series, UNSURE, False),
+    ("saliency.nrrd", of_nrrd, SALIENT, True),
+    ("saliency.nii.gz", of_nifti, SALIENT, True),
+    ("saliency.png", of_png, SALIENT, True),
+    ("saliency", of_series, SALIENT, False),
     ("report.pdf", of_pdf, SYNTHETIC_NOTICE, True),
     ("report.html", of_html, SYNTHETIC_NOTICE, False),
     ("dicom", of_series, SYNTHETIC_NOTICE, False),
@@ -185,15 +192,42 @@ def test_every_sheet_of_the_pdf_opens_and_ends_with_the_notice(folder) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".nrrd", ".nii.gz", ".mha"])
 def test_a_projection_of_any_ct_says_that_it_was_computed(folder, tmp_path, suffix) -> None:
-    from XrayToCTLib.cli import main
-
     out = tmp_path / f"drr{suffix}"
-    assert main(["project", str(folder / "ct.nrrd"), "-o", str(out), "--kind", "mean"]) == 0
+    assert main(["project", str(folder / "ct.nrrd"), "-o", str(out)]) == 0
     expected = "COMPUTED PROJECTION, NOT AN X-RAY - NOT FOR DIAGNOSTIC USE"
     if suffix == ".png":
         assert Image.open(out).text["XrayToCT.Notice"] == expected
+        assert read_radiograph(out).synthetic
     else:
         image = sitk.ReadImage(str(out))
+        assert read_radiograph(out).synthetic
         assert expected in [image.GetMetaData(key) for key in image.GetMetaDataKeys()] or image.GetMetaData(
             "ITK_FileNotes"
         ).startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["projection.png", "coronal.png", "comparison.png", "projection.dcm"])
+def test_our_own_pictures_are_known_again_as_no_radiographs(folder, name) -> None:
+    assert read_radiograph(folder / name).synthetic
+
+
+def test_pictures_of_other_commands_are_marked_as_well(folder, tmp_path) -> None:
+    write_png(tmp_path / "any.png", np.tile(np.arange(128, dtype=np.uint8), (128, 1)))
+    assert read_radiograph(tmp_path / "any.png").synthetic
+
+
+def test_the_x_ray_itself_stays_a_radiograph(folder, chest_png, chest_dicom) -> None:
+    assert "XrayToCT.Synthetic" not in Image.open(folder / "xray.png").text
+    for path in (chest_png, chest_dicom):
+        assert not read_radiograph(path).synthetic
+
+
+@pytest.mark.parametrize("name", ["projection.png", "projection.dcm", "dicom/IM00001.dcm", "ct.nrrd", "ct.nii.gz"])
+def test_generate_refuses_what_this_program_wrote(folder, tmp_path, capsys, name) -> None:
+    assert main(["generate", str(folder / name), "-o", str(tmp_path / "again")]) == 3
+    sentence = capsys.readouterr().err.strip()
+    assert Path(name).name in sentence
+    assert sentence.count("\n") == 0
+    if name.startswith("projection"):
+        assert "is marked as synthetic, no X-ray of a patient; give the original radiograph." in sentence
+    assert not (tmp_path / "again").exists()

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from simulated_chests import SIDE_MM, SIZE, chest
 from XrayToCTLib.plausibility import check_volume
+from XrayToCTLib.volume import ct_from_network
 from XrayToCTTraining import check_evaluation
 from XrayToCTTraining.check_evaluation import Tally, alarm_rows, fault_rows, tally
 from XrayToCTTraining.cli import main
@@ -103,8 +105,11 @@ def test_the_command_writes_its_tables(tmp_path: Path, monkeypatch: pytest.Monke
     few = {name: fault for name, fault in faults().items() if name in ("mirrored", "upside down")}
     monkeypatch.setattr(check_evaluation, "faults", lambda: few)
     assert main(["simulate", str(tmp_path / "cohort"), "--patients", "6", "--size", "32", "--seed", "3"]) == 0
+    for name, volume in (("a", subject(1).volume), ("b", subject(1).volume[:, :, ::-1])):
+        sitk.WriteImage(ct_from_network(np.ascontiguousarray(volume), SIDE_MM), str(tmp_path / f"{name}.nrrd"))
     out = tmp_path / "out"
     words = ["evaluate", "checks", "--cohort", str(tmp_path / "cohort"), "--count", "2", "--planted", "1"]
+    words += ["--ct", str(tmp_path / "a.nrrd"), "--ct", str(tmp_path / "b.nrrd")]
     assert main([*words, "--out", str(out)]) == 0
     text = (out / "summary.md").read_text()
     assert text in capsys.readouterr().out
@@ -112,5 +117,10 @@ def test_the_command_writes_its_tables(tmp_path: Path, monkeypatch: pytest.Monke
     assert "| mirrored | " in text
     with (out / "checks.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["group"] for row in rows} == {"simulated, healthy", "simulated, diseased"}
+    assert {row["group"] for row in rows} == {"simulated, healthy", "simulated, diseased", "a.nrrd", "b.nrrd"}
+    of_cts = {(row["group"], row["kind"], row["name"]): row["count"] for row in rows if row["kind"].startswith("real")}
+    assert of_cts["a.nrrd", "real CT", "handedness"] == of_cts["a.nrrd", "real CT, prepared", "handedness"] == "0"
+    assert of_cts["b.nrrd", "real CT", "handedness"] == of_cts["b.nrrd", "real CT, prepared", "handedness"] == "1"
+    assert "b.nrrd as it is:\n\n- handedness: " in text
+    assert "| b.nrrd | handedness" in text
     assert {row["name"] for row in rows if row["kind"] == "planted"} == set(few)

@@ -29,8 +29,8 @@ REPORT = Report(
     comparison={"ssim": 0.8751, "ncc": 0.9869, "rmse": 0.0468},
     classes={"healthy": 0.614, "sick": 0.252, "tb": 0.134},
     checks=(
-        {"name": "Chest wall", "passed": True, "value": 0.9934, "message": "It is closed."},
-        {"name": "Heart", "passed": False, "value": -0.0312, "message": "It lies on the right."},
+        {"name": "Chest wall", "passed": True, "value": 0.9934, "message": "It is closed.", "limits": (None, 225.0)},
+        {"name": "Heart", "passed": False, "value": -0.0312, "message": "It lies on the right.", "limits": (0.1, 8)},
         {"name": "Lungs", "passed": None, "value": 2, "message": "They leave the field."},
     ),
     warnings=("Sizes are nominal.",),
@@ -132,6 +132,20 @@ def test_every_text_of_the_report_is_on_the_page() -> None:
         assert expected in text
 
 
+@pytest.mark.parametrize(
+    ("passed", "word"), [(True, "Shortcut test: passed."), (False, "test: failed."), (None, "test: not assessed.")]
+)
+def test_the_verdict_of_the_shortcut_test_stands_below_the_scores(passed, word) -> None:
+    tested = replace(REPORT, shortcut={"passed": passed, "message": "The class <changes>."}, temperature=1.5)
+    html = render_html(tested)
+    assert word in html
+    assert (
+        html.index("Classifier scores") < html.index("The class &lt;changes&gt;.") < html.index("Plausibility checks")
+    )
+    assert "calibrated on simulated patients only (temperature 1.50)" in html
+    assert "are not calibrated" in render_html(REPORT)
+
+
 def test_the_limits_of_the_tb_class_stand_beside_the_classes_even_without_a_result() -> None:
     assert TB_NOTICE == "The TB class was learned from simulated lesions only and was never validated on patients."
     for classes in (REPORT.classes, {}):
@@ -143,11 +157,31 @@ def test_the_limits_of_the_tb_class_stand_beside_the_classes_even_without_a_resu
 def test_checks_say_their_result_in_words() -> None:
     pieces = Page(render_html(REPORT)).pieces
     assert [piece for piece in pieces if piece in ("Passed", "Failed", "Not assessed")] == [
-        "Passed",
         "Failed",
         "Not assessed",
+        "Passed",
     ]
-    assert "1 of 3 passed. They find gross errors of anatomy only." in pieces
+    assert "1 of 3 passed; what did not comes first. They find gross errors of anatomy only." in pieces
+
+
+def test_failed_checks_come_first_and_every_value_has_the_limits_that_it_was_judged_by() -> None:
+    limits = [(2, 2), (1.5, None), None, [0, 60.25], (None, None)]
+    more = [
+        {"name": f"n{i}", "passed": True, "value": 2.0, "message": "m", "limits": two} for i, two in enumerate(limits)
+    ]
+    table = render_html(replace(REPORT, checks=(*REPORT.checks, *more))).split('class="checks"')[1].split("</table>")[0]
+    rows = [re.sub("<[^>]*>", "|", row) for row in re.findall("<tr class.*?</tr>", table)]
+    cells = [[cell for cell in row.split("|") if cell.strip()] for row in rows]
+    assert [(row[0], row[-2], row[-1]) for row in cells] == [
+        ("Heart", "-0.0312", "0.1 to 8"),
+        ("Lungs", "2", "–"),
+        ("Chest wall", "0.9934", "at most 225"),
+        ("n0", "2", "2"),
+        ("n1", "2", "at least 1.5"),
+        ("n2", "2", "–"),
+        ("n3", "2", "0 to 60.25"),
+        ("n4", "2", "–"),
+    ]
 
 
 def test_the_bars_are_as_long_as_the_scores_and_all_of_one_kind() -> None:
@@ -226,7 +260,8 @@ def test_values_of_checks_may_be_numpy_numbers() -> None:
     values = [np.int64(7), np.float32(0.5), np.float64(1234.56), True, None]
     checks = tuple({"name": "c", "passed": True, "value": value, "message": ""} for value in values)
     pieces = Page(render_html(replace(REPORT, checks=checks))).pieces
-    assert [piece for piece in pieces if piece in ("7", "0.5", "1235", "yes", "–")] == ["7", "0.5", "1235", "yes", "–"]
+    values = [piece for piece in pieces if piece in ("7", "0.5", "1235", "yes", "–")]
+    assert values == ["7", "–", "0.5", "–", "1235", "–", "yes", "–", "–", "–"]  # none has limits
 
 
 def test_a_configuration_is_told_in_words() -> None:

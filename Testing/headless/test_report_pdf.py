@@ -49,6 +49,14 @@ def test_scores_are_bars_of_their_length() -> None:
     assert scores == [("Healthy", 0.614), ("Sick, not TB", 0.252), ("TB", 0.134)]
 
 
+def test_only_a_failed_check_is_written_in_red() -> None:
+    passed = tuple({**check, "passed": True} for check in REPORT.checks)
+    for checks, reddened in ((REPORT.checks, True), (passed, False)):
+        sheets = render_pages(render_html(replace(REPORT, checks=checks)))
+        red = sum((np.asarray(sheet) == (0xA8, 0x23, 0x1A)).all(-1).sum() for sheet in sheets)
+        assert (red > 50) == reddened
+
+
 def test_nothing_reaches_into_the_margins_however_long_a_word_is() -> None:
     sheets = render_pages(render_html(hostile_report("W" * 400)))
     assert len(sheets) > 2

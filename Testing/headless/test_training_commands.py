@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 
-from XrayToCTLib.models import find, load_generator, load_module, verify
+from asymmetric_body import asymmetric_body
+from XrayToCTLib.classifier import temperature_of
+from XrayToCTLib.models import find, load_generator, load_joint_classifier, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
@@ -134,6 +137,24 @@ def test_evaluation_of_a_generator_writes_cases_summary_and_both_protocols(data)
     assert "psnr_x2ct" in done.stdout
 
 
+def test_real_cts_stand_beside_the_mean_training_volume_and_the_mean_of_the_other_cts(data, tmp_path):
+    """A body and a copy that lies 30 mm further back: the copy is the mean of the others, and closer in its density."""
+    for name, back in (("near", 0.0), ("far", 30.0)):
+        body = asymmetric_body(size=(64, 64, 64), spacing=(5.0, 5.0, 5.0))
+        moved = sitk.Resample(body, body, sitk.TranslationTransform(3, (0.0, -back, 0.0)), sitk.sitkLinear, -1000.0)
+        sitk.WriteImage(moved, str(tmp_path / f"{name}.nrrd"))
+    cts = ["--ct", tmp_path / "near.nrrd", "--ct", tmp_path / "far.nrrd"]
+    options = ["--cohort", data / "pairs", "--run", data / "generator", "--limit", 1, *cts, "--out", tmp_path / "out"]
+    training("evaluate", "reconstruction", *options)
+    with (tmp_path / "out" / "real-ct" / "cases.csv").open(newline="") as file:
+        cases = {(row["case"], row["method"]): row for row in csv.DictReader(file)}
+    methods = {"generator", "mean training volume", "mean of the other CTs"}
+    assert set(cases) == {(case, method) for case in ("near", "far") for method in methods}
+    one, other = (float(cases[case, "mean of the other CTs"]["mae_hu"]) for case in ("near", "far"))
+    assert one == pytest.approx(other, rel=1e-4)  # each is the other's prediction
+    assert one > 50
+
+
 def test_the_nearest_training_volume_of_a_training_case_is_another_case(data):
     from XrayToCTTraining.evaluation import NEAREST, evaluate_reconstruction
     from XrayToCTTraining.strategies import predictor
@@ -185,6 +206,32 @@ def test_lesions_are_followed_from_the_truth_into_the_prediction(data):
     cohort = open_cohort(data / "pairs")
     planted = [read_lesions(cohort.folder, case.name)[1] for case in cohort.of_split("training")[:6]]
     assert {row["kind"] for row in rows} <= {lesion.kind for lesions in planted for lesion in lesions}
+
+
+@pytest.fixture(scope="module")
+def fidelity(data) -> Path:
+    """What `evaluate fidelity` says of a lesion of each kind in one simulated patient."""
+    out = data / "fidelity"
+    chest = ["--cohort", data / "pairs", "--split", "training", "--limit", 1, "--count", 1]
+    training("evaluate", "fidelity", "--run", data / "generator", *chest, "--out", out)
+    return out
+
+
+def test_planted_lesions_are_followed_one_at_a_time(data, fidelity):
+    with (fidelity / "lesions.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert len({row["kind"] for row in found}) == len(found) > 4  # one of a kind
+    summary = (fidelity / "summary.md").read_text()
+    assert summary.startswith(f"# Fidelity to {len(found)} planted lesions\n")
+    assert "1 simulated patient without disease" in summary
+    figures = json.loads((fidelity / "metrics.json").read_text())
+    kept = [float(row["effect_hu"]) / float(row["true_effect_hu"]) for row in found]
+    assert figures["effect_kept"] == pytest.approx(np.mean(kept))
+    assert figures["found"] == pytest.approx(np.mean(np.array(kept) >= 0.5))
+    assert Image.open(fidelity / "lesions.png").text["XrayToCT.Synthetic"] == "YES"
+    for wrong, code in (([], 3), (["--ct", data / "pairs" / "manifest.csv"], 3), (["--model", "compact"], 2)):
+        words = ["--run", data / "generator", *wrong, "--out", data / "none"]
+        assert training("evaluate", "fidelity", *words, check=False).returncode == code
 
 
 def test_an_uncertainty_of_one_volume_is_refused_in_a_sentence(data):
@@ -254,7 +301,7 @@ def test_curves_are_drawn_from_the_log(data):
 
 
 @pytest.fixture(scope="module")
-def weights(data) -> Path:
+def weights(data, fidelity) -> Path:
     """Weights, cards and ONNX files of every network that the runtime reads."""
     results = data / "for-card"
     training("evaluate", "reconstruction", "--cohort", data / "pairs", "--run", data / "generator", "--out", results)
@@ -265,8 +312,8 @@ def weights(data) -> Path:
     training(
         "evaluate", "uncertainty", "--cohort", data / "pairs", "--run", data / "generator", "--out", unsure, *sparingly
     )
-    judged = {"generator": [results, unsure], "ct": [classes]}
-    for run in ("generator", "cyclegan", "ct", "xray"):
+    judged = {"generator": [results, unsure, fidelity], "ct": [classes]}
+    for run in ("generator", "cyclegan", "ct", "xray", "joint"):
         options = ["--name", run, "--out", data / "weights", "--data", "Simulated patients.", "--onnx"]
         card = [word for folder in judged.get(run, []) for word in ("--results", folder)]
         training("export", data / run, *options, *card)
@@ -287,10 +334,17 @@ def test_exported_weights_load_verify_and_have_cards_filled_from_the_run(data, w
     assert (weights / "generator-for-card-cases.png").read_bytes() == (data / "for-card" / "cases.png").read_bytes()
     assert "![Expected against measured error](generator-uncertainty-reliability.png)" in info.card
     assert "Spearman" in info.card
+    assert "### Fidelity to " in info.card
+    assert "(generator-fidelity-lesions.png)" in info.card
+    assert info.metadata["metrics"]["fidelity"] == json.loads((data / "fidelity" / "metrics.json").read_text())
     stored = json.loads((data / "uncertainty" / "uncertainty.json").read_text())
     assert calibration_of(info.metadata) == Calibration(stored["spread_hu"], stored["error_hu"])
     assert info.metadata["loss_preset"].startswith("adversarial 0.1 (paper), reconstruction 10,")
-    assert 0 <= find(weights / "ct.safetensors").metadata["metrics"]["generated"]["accuracy"] <= 1
+    classes = find(weights / "ct.safetensors").metadata
+    assert 0 <= classes["metrics"]["generated"]["accuracy"] <= 1
+    fitted = json.loads((data / "classes-for-card" / "temperature.json").read_text())["temperature"]
+    assert temperature_of(classes) == fitted
+    assert {"calibration_error", "calibration_error_calibrated"} <= set(classes["metrics"]["generated"])
     trained = trained_network(data / "generator").network
     radiograph = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
@@ -310,31 +364,32 @@ def test_the_other_networks_of_the_runtime_load_too(data, weights, name, kind, b
     verify(info)
     own = trained_network(data / name)
     with torch.no_grad():
-        difference = load_module(info, kind, build)(own.example) - own.network(own.example)
+        difference = load_module(info, kind, build)(*own.examples) - own.network(*own.examples)
     assert difference.abs().max() < 1e-2
 
 
-@pytest.mark.parametrize("run", ["generator", "cyclegan", "ct", "xray"])
+def test_a_joint_classifier_is_loaded_by_the_runtime(data, weights):
+    info, own = find(weights / "joint.safetensors"), trained_network(data / "joint")
+    verify(info)
+    with torch.no_grad():
+        difference = load_joint_classifier(info)(*own.examples) - own.network(*own.examples)
+    assert difference.abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("run", ["generator", "cyclegan", "ct", "xray", "joint"])
 @pytest.mark.parametrize("cases", [1, 3])
 def test_onnx_gives_what_pytorch_gives_for_any_number_of_cases(data, weights, run, cases):
     trained = trained_network(data / run)
     torch.manual_seed(0)
-    example = torch.rand(cases, *trained.example.shape[1:])
+    examples = [torch.rand(cases, *example.shape[1:]) for example in trained.examples]
     with torch.no_grad():
-        expected = trained.network(example).numpy()
+        expected = trained.network(*examples).numpy()
     session = onnxruntime.InferenceSession(weights / f"{run}.onnx")
-    (got,) = session.run(None, {trained.names[0]: example.numpy()})
+    (got,) = session.run(None, {n: x.numpy() for n, x in zip(trained.names[:-1], examples, strict=True)})
     assert np.abs(got - expected).max() < 1e-3 * np.abs(expected).max()
     properties = session.get_modelmeta().custom_metadata_map
     assert "NOT FOR DIAGNOSTIC USE" in properties["notice"]
     assert json.loads(properties["xraytoct"])["kind"] == trained.kind
-
-
-def test_a_joint_classifier_is_not_exported_and_says_why(data):
-    options = ["--name", "joint", "--out", data / "none", "--data", "x"]
-    refused = training("export", data / "joint", *options, check=False)
-    assert refused.returncode == 3
-    assert "joint" in refused.stderr
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ Source: Zunair et al., *Uniformizing Techniques to Process CT Scans with 3D CNNs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from XrayToCTLib.orientation import volume_to_original_classifier
 
 CLASSES = ("healthy", "sick", "tb")
 FINDINGS = ("cavity", "apical_cap", "miliary", "infiltrate", "effusion", "other")
+
+TEMPERATURES = (0.05, 20.0)
+"""The least and the largest that a file may ask for."""
 
 # Full-size intermediate values that one pass of the first block may hold, in voxels times filters (192 MB of float32).
 _SLAB_VALUES = 48_000_000
@@ -156,42 +160,35 @@ def classifier_input(config: ClassifierConfig, volume: Tensor) -> Tensor:
     return volume_to_original_classifier(volume, None) if config.layout == "original" else volume
 
 
-def probabilities(config: ClassifierConfig, logits: Tensor) -> Tensor:
-    """Logits (N, classes) to values in [0, 1]: they sum to 1 a row under softmax, not under sigmoid."""
+def probabilities(config: ClassifierConfig, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Logits (N, classes) to values in [0, 1]: they sum to 1 a row under softmax, not under sigmoid.
+
+    ``temperature`` divides the logits (Guo et al. 2017): above 1 it makes a network that is too sure less so.
+    """
+    logits = logits / temperature
     return logits.softmax(dim=1) if config.activation == "softmax" else logits.sigmoid()
 
 
-def classify(model: CTClassifier, volume: Tensor) -> Tensor:
-    """Probabilities (N, classes), in the order of ``model.config.classes``, of volumes (N, 1, D, H, W) in [0, 1].
+def temperature_of(metadata: Mapping[str, Any]) -> float | None:
+    """The temperature in a model file's metadata; None where it has none that can be used."""
+    stored = metadata.get("temperature")
+    if not isinstance(stored, (int, float)) or isinstance(stored, bool):
+        return None
+    return float(stored) if TEMPERATURES[0] <= stored <= TEMPERATURES[1] else None
+
+
+def raw_scores(model: CTClassifier, volume: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Logits of volumes (N, 1, D, H, W) in [0, 1]: of the classes (N, classes), and of the findings or None.
 
     The model must be in evaluation mode. Raises UnsuitableInput where the volume is too small for the network.
     """
     with torch.no_grad():
-        return probabilities(model.config, model(_checked_input(model, volume)))
+        return model.with_findings(checked_input(model, volume))
 
 
-def saliency(model: CTClassifier, volume: Tensor, class_index: int) -> Tensor:
-    """Where the evidence for a class lies: Grad-CAM (Selvaraju et al. 2017, eqs. 1-2) on the last block.
-
-    volume (N, 1, D, H, W) in [0, 1]; returns (N, 1, D, H, W) scaled to a maximum of 1 a volume (0 where there is no
-    evidence, and outside the slices that the network sees). The model must be in evaluation mode.
-    Raises UnsuitableInput where the volume is too small for the network.
-    """
-    with torch.no_grad():
-        own = _checked_input(model, volume)
-        features = model.features(own)
-    with torch.enable_grad():
-        features.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(model.head(features)[:, class_index].sum(), features)
-    weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
-    evidence = functional.relu((weights * features.detach()).sum(dim=1, keepdim=True))
-    evidence = functional.interpolate(evidence, size=own.shape[2:], mode="trilinear")
-    evidence = evidence / evidence.amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(1e-12)
-    # selecting slices and permuting axes is linear, and its adjoint puts every value back where it came from
-    with torch.enable_grad():
-        place = torch.zeros_like(volume, requires_grad=True)
-        (placed,) = torch.autograd.grad(classifier_input(model.config, place), place, evidence)
-    return placed
+def classify(model: CTClassifier, volume: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities (N, classes), in the order of ``model.config.classes``: see :func:`raw_scores`."""
+    return probabilities(model.config, raw_scores(model, volume)[0], temperature)
 
 
 def original_classifier_keys(config: ClassifierConfig) -> dict[str, str]:
@@ -208,7 +205,7 @@ def original_classifier_keys(config: ClassifierConfig) -> dict[str, str]:
     return keys
 
 
-def _checked_input(model: CTClassifier, volume: Tensor) -> Tensor:
+def checked_input(model: CTClassifier, volume: Tensor) -> Tensor:
     """The network's own input of a volume, once it is known to be large enough."""
     own = classifier_input(model.config, volume)
     smallest = model.smallest_side()

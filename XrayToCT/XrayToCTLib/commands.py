@@ -14,20 +14,21 @@ import torch
 
 from XrayToCTLib import models
 from XrayToCTLib.atomic_write import replacing
-from XrayToCTLib.classification import CLASSIFIER_SIDE, classifier_warnings, classify_volume
+from XrayToCTLib.classifier import temperature_of
 from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
+from XrayToCTLib.evidence import CLASSIFIER_SIDE, classifier_warnings, find_evidence
 from XrayToCTLib.generation import generate_files
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import COMPUTED_NOTICE, SYNTHETIC_NOTICE
+from XrayToCTLib.marking import COMPUTED_NOTICE, MARK, SYNTHETIC_NOTICE
 from XrayToCTLib.options import GenerateOptions, Reading
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.pictures import side_by_side, write_png
 from XrayToCTLib.pipeline import load_models, project
-from XrayToCTLib.plausibility import check_volume
+from XrayToCTLib.plausibility import Lungs, check_volume, measure_chest
 from XrayToCTLib.prepared_input import scaled_geometry
 from XrayToCTLib.progress import Timeline, expected_seconds
 from XrayToCTLib.projection import (
@@ -129,6 +130,9 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     print("  " + "  ".join(f"{name} {value:.3f}" for name, value in result["comparison"].items()))
     if result["classes"]:
         print("  " + "  ".join(f"{name} {value:.2f}" for name, value in result["classes"].items()))
+    shortcut = result["evidence"]["without_surroundings"]["message"] if result["evidence"] else ""
+    if shortcut and shortcut not in result["warnings"]:
+        print(f"  {shortcut}")
     failed = [check for check in result["checks"] if not check["passed"]]
     print(f"  {len(result['checks']) - len(failed)} of {len(result['checks'])} checks passed")
     for check in failed:
@@ -168,7 +172,7 @@ def run_project(options: argparse.Namespace) -> int:
 def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
     """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
     name = path.name.lower()
-    marks = {"XrayToCT.Synthetic": "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
+    marks = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
     spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
     if name.endswith(".png"):
         scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
@@ -206,14 +210,26 @@ def run_compare(options: argparse.Namespace) -> int:
 def run_classify(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     info = models.default_model("ct_classifier")
-    classifier, notes = models.load_classifier(info, device), classifier_warnings(info)
-    classes = classify_volume(classifier, _cube(options.ct)[0], device).classes
+    classifier = models.load_classifier(info, device)
+    volume, side_mm = _cube(options.ct)
+    evidence = find_evidence(classifier, volume, _lungs(volume, side_mm), temperature_of(info.metadata), device)
+    notes = classifier_warnings(info, evidence)
     if options.json:
-        print(json.dumps({"classes": classes, "warnings": notes}))
+        print(json.dumps({"classes": evidence.classes, "evidence": evidence.as_json(), "warnings": notes}))
     else:
-        print("\n".join(f"{name:10s}{value:6.2f}" for name, value in classes.items()))
+        print("\n".join(f"{name:10s}{value:6.2f}" for name, value in evidence.classes.items()))
+        told = [evidence.shortcut_sentence(), evidence.zones_sentence()]
+        print("\n".join(sentence for sentence in told if sentence not in notes))
         print("\n".join(notes), file=sys.stderr)
     return 0
+
+
+def _lungs(volume: np.ndarray, side_mm: float) -> Lungs | None:
+    """None also where the CT is too large or too small for a chest: its classes can be had all the same."""
+    try:
+        return measure_chest(volume, (side_mm,) * 3).lungs
+    except UnsuitableInput:
+        return None
 
 
 def run_check(options: argparse.Namespace) -> int:

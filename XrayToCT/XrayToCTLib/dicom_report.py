@@ -34,6 +34,10 @@ from XrayToCTLib.marking import RESULTS_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE
 #: Our own coding scheme; DICOM reserves names that begin with 99 for private ones.
 SCHEME = "99XRAYTOCT"
 NOT_CALIBRATED = "Scores of a network on a synthetic CT; not calibrated, neither a patient's risk nor a diagnosis."
+CALIBRATED = (
+    "Scores of a network on a synthetic CT; calibrated on simulated patients only, neither a patient's risk nor a "
+    "diagnosis."
+)
 _KIND = SeriesKind(RESULTS_NOTICE, "SR", 9005, ())
 _CLASS_NAMES = {"healthy": "healthy", "sick": "sick, not TB", "tb": "TB"}
 _OUTCOMES = {
@@ -56,6 +60,7 @@ def write_structured_report(
     study: DicomStudy,
     *,
     classes: Mapping[str, float],
+    are_calibrated: bool = False,
     checks: Sequence[Mapping[str, Any]] = (),
     warnings: Sequence[str] = (),
     ct_files: Sequence[Path] = (),
@@ -66,6 +71,7 @@ def write_structured_report(
         path: the file.
         study: that of the CT; the report refers to its X-ray.
         classes: score in [0, 1] of healthy, sick and tb; empty where the CT was not classified.
+        are_calibrated: whether the classes are.
         checks: of each finding its name, passed (None: not assessed) and message.
         warnings: a sentence each.
         ct_files: the CT's slices, see `dicom_series.write_dicom_series`.
@@ -87,7 +93,8 @@ def write_structured_report(
     xray = [study.xray] if study.xray is not None and study.xray.series else []
     if evidence := _evidence([*xray, *ct]):
         made.CurrentRequestedProcedureEvidenceSequence = evidence
-    _fill_root(made, [*_context(study), *_library(study, xray, ct), _measurements(classes, checks), *_notes(warnings)])
+    measured = _measurements(classes, CALIBRATED if are_calibrated else NOT_CALIBRATED, checks)
+    _fill_root(made, [*_context(study), *_library(study, xray, ct), measured, *_notes(warnings)])
     path = Path(path)
     with replacing(path, ".dcm") as temporary:
         made.save_as(temporary, enforce_file_format=True)
@@ -153,7 +160,7 @@ def _library(study: DicomStudy, xray: Sequence[Instance], ct: Sequence[Instance]
     return [_container(code("111028", "Image Library"), groups)] if groups else []
 
 
-def _measurements(classes: Mapping[str, float], checks: Sequence[Mapping[str, Any]]) -> Dataset:
+def _measurements(classes: Mapping[str, float], meaning: str, checks: Sequence[Mapping[str, Any]]) -> Dataset:
     """One group (TID 1501) of class scores, and one of findings."""
     groups = []
     scores = [
@@ -161,7 +168,7 @@ def _measurements(classes: Mapping[str, float], checks: Sequence[Mapping[str, An
         for name, value in classes.items()
         if math.isfinite(value)
     ]
-    remarks = [_text_item("CONTAINS", code("121106", "Comment"), remark) for remark in (TB_NOTICE, NOT_CALIBRATED)]
+    remarks = [_text_item("CONTAINS", code("121106", "Comment"), remark) for remark in (TB_NOTICE, meaning)]
     groups.append(_group("Class scores of the synthetic CT", [*scores, *remarks]))
     if checks:
         findings = [item for check in checks for item in _finding(check)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
@@ -16,12 +17,18 @@ UNCERTAINTY_NOTICE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 SALIENCY_NOTICE = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS_NOTICE = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 
+#: The mark, with the value YES, that every file of ours bears where its kind has room for key and value.
+MARK = "XrayToCT.Synthetic"
+
+#: A field of NIfTI's header, as ITK calls it, and what it holds in every file of ours.
+NIFTI_FIELD, NIFTI_MARK = "aux_file", "XrayToCT"
+
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
 
 #: Marks of an X-ray that lies beside a synthetic CT.
 XRAY_MARKS = {
-    "XrayToCT.Synthetic": "NO",
+    MARK: "NO",
     "XrayToCT.Notice": XRAY_NOTICE,
     "XrayToCT.ContentQualification": "RESEARCH",
 }
@@ -39,7 +46,7 @@ class Provenance:
     def marks(self, notice: str = SYNTHETIC_NOTICE) -> dict[str, str]:
         """Key/value marks for the headers of NRRD, NIfTI, PNG and PDF files and for MRML node attributes."""
         return {
-            "XrayToCT.Synthetic": "YES",
+            MARK: "YES",
             "XrayToCT.Notice": notice,
             "XrayToCT.ContentQualification": "RESEARCH",
             "XrayToCT.Model": self.model_name,
@@ -47,3 +54,8 @@ class Provenance:
             "XrayToCT.ModelSHA256": self.model_sha256,
             "XrayToCT.Derivation": self.derivation,
         }
+
+
+def is_marked(metadata: Mapping[str, object]) -> bool:
+    """Whether the metadata of a picture or a volume say that a program made it."""
+    return str(metadata.get(MARK, "")).strip().upper() == "YES"

@@ -24,7 +24,10 @@ from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import ModelError
 
 FORMAT = 1
-KINDS = ("generator", "ct_classifier", "xray_classifier", "style_transfer", "discriminator", "input_check")
+KINDS = (
+    *("generator", "discriminator", "style_transfer", "input_check"),
+    *("ct_classifier", "xray_classifier", "joint_classifier"),
+)
 SUFFIX = ".safetensors"
 CHECKSUMS = "SHA256SUMS"
 

@@ -23,6 +23,7 @@ from XrayToCTLib.generators import (
     with_consistency,
 )
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
+from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.model_files import (
     KINDS,
     SUFFIX,
@@ -131,6 +132,14 @@ def default_of(found: Sequence[ModelInfo], kind: str) -> ModelInfo:
     return (shipped or candidates)[0]
 
 
+def installed(kind: str) -> ModelInfo | None:
+    """:func:`default_model` of a kind that the program does without: None where there is none."""
+    try:
+        return default_model(kind)
+    except ModelError:
+        return None
+
+
 def generator_config(info: ModelInfo) -> AnyConfig:
     """The sizes of a generator's network. Raises ModelError where they are unusable."""
     return config_from_dict(config_type(info.config), info.config)
@@ -188,6 +197,16 @@ def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> Ready
 def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTClassifier:
     """The CT classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
     return load_module(info, "ct_classifier", _classifier, device)
+
+
+def load_xray_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> XrayClassifier:
+    """The X-ray classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "xray_classifier", _xray_classifier, device)
+
+
+def load_joint_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> JointClassifier:
+    """The joint classifier in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
+    return load_module(info, "joint_classifier", _joint_classifier, device)
 
 
 def load_input_check(info: ModelInfo, device: torch.device | str = "cpu") -> InputNetwork:
@@ -265,6 +284,19 @@ def _classifier(info: ModelInfo) -> CTClassifier:
     return CTClassifier(config_from_dict(ClassifierConfig, info.config))
 
 
+def _xray_classifier(info: ModelInfo) -> XrayClassifier:
+    return XrayClassifier(config_from_dict(XrayClassifierConfig, info.config))
+
+
+def _joint_classifier(info: ModelInfo) -> JointClassifier:
+    halves = {"xray": XrayClassifierConfig, "ct": ClassifierConfig}
+    if info.config.keys() != halves.keys() or not all(isinstance(half, dict) for half in info.config.values()):
+        raise ModelError(f"The model file {info.path} has no configuration of two halves; get or import it again.")
+    return JointClassifier(
+        JointClassifierConfig(**{name: config_from_dict(cls, info.config[name]) for name, cls in halves.items()})
+    )
+
+
 def _input_check(info: ModelInfo) -> InputNetwork:
     return InputNetwork(config_from_dict(InputCheckConfig, info.config))
 
@@ -274,7 +306,8 @@ _BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {
     "generator": _generator,
     "ct_classifier": _classifier,
     "input_check": _input_check,
-    "xray_classifier": lambda info: XrayClassifier(config_from_dict(XrayClassifierConfig, info.config)),
+    "xray_classifier": _xray_classifier,
+    "joint_classifier": _joint_classifier,
     "style_transfer": lambda info: StyleTransfer(config_from_dict(StyleTransferConfig, info.config)),
 }
 

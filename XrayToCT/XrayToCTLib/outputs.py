@@ -19,33 +19,17 @@ from XrayToCTLib import __version__
 from XrayToCTLib.dicom_marks import dates_are_removed, dicom_study
 from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
-from XrayToCTLib.dicom_series import check_replaceable, write_derived_series, write_dicom_series
+from XrayToCTLib.dicom_series import check_replaceable, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU
-from XrayToCTLib.marking import (
-    DIFFERENCE_NOTICE,
-    PROJECTION_NOTICE,
-    SALIENCY_NOTICE,
-    SYNTHETIC_NOTICE,
-    UNCERTAINTY_NOTICE,
-    XRAY_MARKS,
-    Provenance,
-)
-from XrayToCTLib.pictures import (
-    Overlay,
-    Picture,
-    gray_picture,
-    png_bytes,
-    side_by_side,
-    slice_grid,
-    slice_picture,
-    write_png,
-)
+from XrayToCTLib.marking import DIFFERENCE_NOTICE, PROJECTION_NOTICE, SYNTHETIC_NOTICE, XRAY_MARKS, Provenance
+from XrayToCTLib.other_classifiers import side_by_side_sentence
+from XrayToCTLib.output_maps import draw_map, map_image, maps_of, write_dicom_map, write_map
+from XrayToCTLib.pictures import gray_picture, png_bytes, side_by_side, slice_grid, slice_picture, write_png
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.prepared_input import header_facts
 from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
-from XrayToCTLib.volume import ct_from_network, image_from_network, radiograph_image, write_nifti, write_nrrd
+from XrayToCTLib.volume import ct_from_network, radiograph_image, write_nifti, write_nrrd
 
 PLANES = ("axial", "coronal", "sagittal")
 RESULT_NAME = "result.json"
@@ -130,8 +114,8 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
         write_nifti(ct, folder / CT_NAMES["nifti"], marks)
     if "dicom" in formats:
         names |= _write_dicom(prediction, ct, provenance, folder)
-    if prediction.uncertainty is not None:
-        names |= _write_uncertainty(prediction, provenance, folder, formats)
+    for chosen in maps_of(prediction):
+        names |= write_map(chosen, prediction, provenance, folder, formats)
     if "npy" in formats:
         np.save(folder / CT_NAMES["npy"], prediction.output)
     if "mrb" in formats:
@@ -159,15 +143,10 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
         ),
         ("Generated CT, lung window", "axial, coronal and sagittal slices", png_bytes(slices, marks=marks)),
     ]
-    if prediction.uncertainty is not None:
-        unsure = _uncertainty_picture(prediction)
-        unsure_marks = provenance.marks(UNCERTAINTY_NOTICE)
-        pictures.append(
-            ("Expected error of the generated CT", "slices under colours", png_bytes(unsure, marks=unsure_marks))
-        )
-        if "png" in formats:
-            write_png(folder / "uncertainty.png", unsure, marks=unsure_marks)
-            names["uncertainty_picture"] = "uncertainty.png"
+    for chosen in maps_of(prediction):
+        drawn, figure = draw_map(chosen, prediction, provenance, folder, formats)
+        names |= drawn
+        pictures.append(figure)
     names["report"] = "report.html"
     names |= {"report_pdf": "report.pdf"} if "pdf" in formats else {}
     report = _report(prediction, pictures, names, time.perf_counter() - started)
@@ -178,7 +157,7 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
 
 
 def _write_planes(prediction: Prediction, provenance: Provenance, folder: Path) -> dict[str, str]:
-    """What a viewer needs beside the CT: X-ray, projection in its grey scale, difference, saliency.
+    """What a viewer needs beside the CT: X-ray, projection in its grey scale, and difference.
 
     The three pictures are planes in the CT's space, see :func:`_plane`.
     """
@@ -192,51 +171,22 @@ def _write_planes(prediction: Prediction, provenance: Provenance, folder: Path) 
     for name, (picture, marks) in pictures.items():
         names[f"{name}_nrrd"] = f"{name}.nrrd"
         write_nrrd(_plane(prediction, picture), folder / f"{name}.nrrd", marks)
-    if prediction.saliency is not None:
-        names["saliency"] = "saliency.nrrd"
-        image = image_from_network(prediction.saliency.values, prediction.geometry.volume_mm)
-        marks = {**provenance.marks(SALIENCY_NOTICE), "XrayToCT.SaliencyClass": prediction.saliency.class_name}
-        write_nrrd(image, folder / names["saliency"], marks)
     return names
-
-
-def _write_uncertainty(
-    prediction: Prediction, provenance: Provenance, folder: Path, formats: Sequence[str]
-) -> dict[str, str]:
-    """The map of the expected error in HU beside the CT, in the same formats (DICOM: see :func:`_write_dicom`)."""
-    assert prediction.uncertainty is not None
-    image = image_from_network(prediction.uncertainty.deviation_hu, prediction.geometry.volume_mm)
-    marks = provenance.marks(UNCERTAINTY_NOTICE)
-    names = {}
-    if "nrrd" in formats:
-        names["uncertainty"] = "uncertainty.nrrd"
-        write_nrrd(image, folder / names["uncertainty"], marks)
-    if "nifti" in formats:
-        names["uncertainty_nifti"] = "uncertainty.nii.gz"
-        write_nifti(image, folder / names["uncertainty_nifti"], marks)
-    return names
-
-
-def _uncertainty_picture(prediction: Prediction) -> Picture:
-    assert prediction.uncertainty is not None
-    overlay = Overlay(prediction.uncertainty.deviation_hu, UNCERTAINTY_LIMIT_HU, "HU")
-    return slice_grid(prediction.volume, prediction.geometry.volume_mm, overlay=overlay)
 
 
 def _write_dicom(prediction: Prediction, ct: sitk.Image, provenance: Provenance, folder: Path) -> dict[str, str]:
-    """The CT series, the map of its expected error, the projection and the structured report, all of one study."""
+    """The CT series, the maps beside it, the projection and the structured report, all of one study."""
     study = dicom_study(None if prediction.radiograph is None else prediction.radiograph.header, provenance)
     files = write_dicom_series(ct, folder / CT_NAMES["dicom"], study)
     names = {"dicom_drr": "projection.dcm", "dicom_sr": "results.dcm"}
-    if prediction.uncertainty is not None:
-        names["dicom_uncertainty"] = "uncertainty"
-        image = image_from_network(prediction.uncertainty.deviation_hu, prediction.geometry.volume_mm)
-        write_derived_series(image, "uncertainty", folder / names["dicom_uncertainty"], study, files)
+    for chosen in maps_of(prediction):
+        names |= write_dicom_map(chosen, prediction, folder, study, files)
     write_dicom_projection(_plane(prediction, prediction.projection), folder / "projection.dcm", study)
     write_structured_report(
         folder / "results.dcm",
         study,
         classes=prediction.classes or {},
+        are_calibrated=_temperature(prediction) is not None,
         checks=[asdict(check) for check in prediction.checks],
         warnings=prediction.warnings,
         ct_files=files,
@@ -268,12 +218,7 @@ def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], 
     from XrayToCTLib.results_folder import scene_content
     from XrayToCTLib.scene import build_scene, write_mrb
 
-    sides = prediction.geometry.volume_mm
-    maps = {}
-    if prediction.uncertainty is not None:
-        maps["uncertainty"] = image_from_network(prediction.uncertainty.deviation_hu, sides)
-    if prediction.saliency is not None:
-        maps["saliency"] = image_from_network(prediction.saliency.values, sides)
+    maps = {chosen.kind: map_image(chosen, prediction) for chosen in maps_of(prediction)}
     pictures = {
         "radiograph": prediction.network_input,
         "projection": prediction.comparison.matched,
@@ -314,6 +259,8 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
         side_mm=prediction.geometry.volume_mm,
         comparison=_scores(prediction),
         classes=prediction.classes or {},
+        temperature=_temperature(prediction),
+        shortcut=_shortcut(prediction),
         checks=[asdict(check) for check in prediction.checks],
         warnings=list(prediction.warnings),
         evidence=_evidence(prediction),
@@ -324,14 +271,41 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
     )
 
 
+def _temperature(prediction: Prediction) -> float | None:
+    return None if prediction.evidence is None else prediction.evidence.temperature
+
+
+def _shortcut(prediction: Prediction) -> dict[str, Any]:
+    """The verdict on whether the class holds without what surrounds the lungs: passed (None: not tested), message."""
+    found = prediction.evidence
+    if found is None:
+        return {}
+    holds = None if found.shortcut is None else found.shortcut.holds
+    return {"passed": holds, "message": found.shortcut_sentence()}
+
+
 def _evidence(prediction: Prediction) -> dict[str, str]:
-    """What the report says of uncertainty and refinement, by a heading for each."""
+    """What the report says of the classes, uncertainty and refinement, by a heading for each."""
     words = {}
+    if prediction.evidence is not None:
+        words["Findings by lung zone"] = prediction.evidence.zones_sentence()
+        words["Classifiers side by side"] = side_by_side_sentence(_classifiers(prediction))
     if prediction.uncertainty is not None:
         words["Uncertainty"] = prediction.uncertainty.sentence()
     if prediction.refinement is not None:
         words["Refinement"] = prediction.refinement.sentence()
     return words
+
+
+def _classifiers(prediction: Prediction) -> dict[str, dict[str, float] | None]:
+    """Probability by class of each classifier, None for one that is not installed."""
+    return {"ct": prediction.classes, "xray": None, "joint": None} | prediction.other_classes
+
+
+def _class_evidence(prediction: Prediction) -> dict[str, Any] | None:
+    if prediction.evidence is None:
+        return None
+    return {**prediction.evidence.as_json(), "classifiers": _classifiers(prediction)}
 
 
 def _refinement(prediction: Prediction) -> dict[str, Any] | None:
@@ -370,8 +344,9 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
         "outputs": outputs,
         "comparison": _scores(prediction),
         "classes": prediction.classes or {},
-        "findings": prediction.findings,
-        "saliency_class": None if prediction.saliency is None else prediction.saliency.class_name,
+        "evidence": _class_evidence(prediction),
+        "findings": {} if prediction.evidence is None else prediction.evidence.findings,
+        "saliency_class": None if prediction.evidence is None else prediction.evidence.predicted,
         "checks": [asdict(check) for check in prediction.checks],
         "refinement": _refinement(prediction),
         "uncertainty": _uncertainty(prediction),

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.comparison import difference_picture
 from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE, WINDOWS
-from XrayToCTLib.marking import SYNTHETIC_NOTICE
+from XrayToCTLib.marking import MARK, SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import display_slice
 
 FloatArray = NDArray[np.floating]
@@ -227,14 +227,15 @@ def png_bytes(picture: Picture, synthetic: bool = True, marks: Mapping[str, str]
     """A picture (rows, columns) or (rows, columns, 3), uint8, as a PNG file.
 
     Unless ``synthetic`` is False, which is for the plain radiograph and for exact pixels, the notice is burnt in below
-    and stands in the file's text chunk "Comment". ``marks`` go into text chunks of their names, burnt in or not. Raises
-    ValueError: the picture is of another kind.
+    and stands in the file's text chunk "Comment", and the file is marked as synthetic. ``marks`` go into text chunks of
+    their names, burnt in or not. Raises ValueError: the picture is of another kind.
     """
     chunks = PngInfo()
     chunks.add_text("Software", "XrayToCT")
     if synthetic:
         notice = marks.get("XrayToCT.Notice", SYNTHETIC_NOTICE)
         chunks.add_text("Comment", notice)
+        marks = {MARK: "YES", **marks}
         picture = with_notice(picture, notice)
     for key, value in marks.items():
         chunks.add_itxt(key, value)

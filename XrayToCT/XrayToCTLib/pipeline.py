@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from XrayToCTLib.classification import Saliency, classifier_warnings, classify_volume
-from XrayToCTLib.classifier import CTClassifier
+from XrayToCTLib.classifier import CTClassifier, temperature_of
 from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures, release_memory
 from XrayToCTLib.errors import DeviceError, ModelError, cause_of
+from XrayToCTLib.evidence import Evidence, classifier_warnings, find_evidence
 from XrayToCTLib.generators import ReadyGenerator, of_geometry
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.input_check import InputCheck
@@ -31,7 +31,8 @@ from XrayToCTLib.models import (
     trained_geometry,
 )
 from XrayToCTLib.options import AS_RECORDED, Reading
-from XrayToCTLib.plausibility import Check, check_volume
+from XrayToCTLib.other_classifiers import OtherClassifiers, load_other_classifiers, other_classes
+from XrayToCTLib.plausibility import Check, check_chest, measure_chest
 from XrayToCTLib.prepared_input import prepare_input
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.radiograph import Radiograph
@@ -55,6 +56,7 @@ class Models:
     device: torch.device
     may_fall_back: bool  # to the CPU, where the device was not asked for by name
     input_check: InputNetwork | None = None  # on the CPU: it takes milliseconds
+    others: OtherClassifiers = field(default_factory=OtherClassifiers)
 
     @property
     def geometry(self) -> Geometry:
@@ -71,8 +73,9 @@ class Prediction:
         network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: clamped to [0, 1].
         geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
-        classes: probability by class, None without a classifier. findings: the same by finding, empty where the
-            classifier knows none. saliency: where the evidence for the likeliest class lies; None without a classifier.
+        classes: probability by class, None without a classifier. evidence: what they rest on, None without one, too.
+        other_classes: probability by class of the X-ray (``xray``) and the joint classifier (``joint``), None where it
+            is not installed.
         refinement, uncertainty: None where they were not asked for.
         input_check: whether the X-ray looks like those in training; None where nothing checks it.
         seconds: by stage. reading: how the radiograph was to be read.
@@ -97,12 +100,13 @@ class Prediction:
     seconds: dict[str, float] = field(default_factory=dict)
     input_check: InputCheck | None = None
     reading: Reading = AS_RECORDED
-    findings: dict[str, float] = field(default_factory=dict)
-    saliency: Saliency | None = None
+    evidence: Evidence | None = None
+    other_classes: dict[str, dict[str, float] | None] = field(default_factory=dict)
 
 
 def load_models(model: str | None = None, device: str = "auto") -> Models:
-    """The generator ``model`` (a name or a file; None: the shipped one) and the shipped classifier.
+    """The generator ``model`` (a name or a file; None: the shipped one), the shipped classifier, and others
+    that are installed.
 
     Raises:
         ModelError: a model is missing or damaged. DeviceError: the device is missing or failed.
@@ -113,7 +117,8 @@ def load_models(model: str | None = None, device: str = "auto") -> Models:
     with device_failures(torch.device("cpu")):
         generator, classifier = load_generator(info), load_classifier(classifier_info)
         input_check = load_input_check(default_model("input_check"))
-    return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check)
+        others = load_other_classifiers()
+    return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check, others)
 
 
 def generate(
@@ -136,7 +141,8 @@ def generate(
         progress: called with the stage (one of STAGES) and the fraction of it that is done; may raise to cancel.
 
     Raises:
-        UnsuitableInput, DeviceError: see the classes.
+        UnsuitableInput: not a radiograph, or one that is marked as synthetic, as everything is that this program wrote.
+        DeviceError: see the class.
     """
     options = (is_network_input, reading, refine_steps, uncertainty_samples, progress)
     try:
@@ -210,12 +216,16 @@ def _generate(
     with stage("project"):
         projection = project(volume, geometry)
         comparison = compare(image, projection)
+    evidence = None
     with stage("classify"):
-        read = None if models.classifier is None else classify_volume(models.classifier, volume, models.device)
+        chest = measure_chest(volume, geometry.volume_mm)
+        if models.classifier is not None and models.classifier_info is not None:
+            temperature = temperature_of(models.classifier_info.metadata)
+            evidence = find_evidence(models.classifier, volume, chest.lungs, temperature, models.device)
+            warnings += classifier_warnings(models.classifier_info, evidence)
+        others = other_classes(models.others, prepared.radiograph, image, volume, models.device)
     with stage("check"):
-        checks = check_volume(volume, geometry.volume_mm)
-    if models.classifier_info is not None:
-        warnings += classifier_warnings(models.classifier_info)
+        checks = check_chest(chest)
     return Prediction(
         source=source,
         radiograph=prepared.radiograph,
@@ -228,7 +238,7 @@ def _generate(
         volume=volume,
         projection=projection,
         comparison=comparison,
-        classes=None if read is None else read.classes,
+        classes=None if evidence is None else evidence.classes,
         checks=checks,
         refinement=refined,
         uncertainty=uncertainty,
@@ -236,8 +246,8 @@ def _generate(
         seconds=seconds,
         input_check=prepared.check,
         reading=reading,
-        findings={} if read is None else read.findings,
-        saliency=None if read is None else read.saliency,
+        evidence=evidence,
+        other_classes=others,
     )
 
 

@@ -16,6 +16,7 @@ from XrayToCTLib.physical_size import volume_side_mm
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
 from XrayToCTLib.radiograph_dicom import header_text
+from XrayToCTLib.recorded_image import unsuitable
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ def prepare_input(
     """Reads ``source`` for a generator of (size, size) radiographs that was trained in the geometry ``trained``.
 
     Raises:
-        UnsuitableInput: it cannot be read, or is no such picture.
+        UnsuitableInput: it cannot be read, is no such picture, or is marked as synthetic.
     """
     radiograph = None if is_network_input else read_radiograph(source, reading)
+    if radiograph is not None and radiograph.synthetic:
+        raise unsuitable(source, "is marked as synthetic, no X-ray of a patient", "give the original radiograph")
     image = read_network_input(source, size) if radiograph is None else network_input(radiograph, size)
     patient = volume_side_mm(radiograph, trained)
     checked = None if input_check is None else check_input(image, input_check)

@@ -39,6 +39,7 @@ class Radiograph:
         source: the file.
         warnings: one sentence each.
         header: DICOM header without pixel data, None for other files.
+        synthetic: whether the file says that it was computed; such a picture is no evidence of any patient.
     """
 
     pixels: np.ndarray
@@ -48,6 +49,7 @@ class Radiograph:
     source: Path
     warnings: tuple[str, ...]
     header: pydicom.Dataset | None
+    synthetic: bool = False
 
 
 def read_radiograph(path: str | Path, reading: Reading = AS_RECORDED) -> Radiograph:
@@ -94,6 +96,7 @@ def read_radiograph(path: str | Path, reading: Reading = AS_RECORDED) -> Radiogr
         source=path,
         warnings=tuple(notes),
         header=image.header,
+        synthetic=image.synthetic,
     )
 
 

@@ -86,6 +86,7 @@ def read_dicom(path: Path, view: str | None = None) -> RecordedImage:
         photographed=colourful or header_text(header, "Modality") == "XC",
         warnings=tuple(notes),
         header=header,
+        synthetic=header_text(header, "SyntheticData") == "YES",
     )
 
 

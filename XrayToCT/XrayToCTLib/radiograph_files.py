@@ -5,6 +5,7 @@ import math
 import re
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import is_colourful, luminance
 from XrayToCTLib.itk_reader import read_single_slice
+from XrayToCTLib.marking import NIFTI_FIELD, NIFTI_MARK, is_marked
 from XrayToCTLib.orientation import as_displayed, direction_letter
 from XrayToCTLib.recorded_image import (
     LARGEST_PIXEL_COUNT,
@@ -55,6 +57,7 @@ def read_picture(path: Path) -> RecordedImage:
                 if getattr(image, "n_frames", 1) > 1 and kind != "MPO":
                     raise unsuitable(path, "holds more than one picture", _NOT_ONE_PICTURE)
                 made_by_camera = kind in ("JPEG", "MPO") and _EXIF_MAKE in image.getexif()
+                synthetic = is_marked(image.info)
                 samples, full_scale = _deep_colour(path, image) or _samples(image)
     except UnsuitableInput:
         raise
@@ -62,7 +65,7 @@ def read_picture(path: Path) -> RecordedImage:
         raise unsuitable(path, "has more than 100 megapixels", "give a smaller copy of the radiograph") from error
     except Exception as error:  # a damaged file makes Pillow and ITK raise almost anything
         raise unreadable(path, kind) from error
-    return _from_samples(samples, full_scale, photographed=made_by_camera)
+    return replace(_from_samples(samples, full_scale, photographed=made_by_camera), synthetic=synthetic)
 
 
 def _samples(image: Image.Image) -> tuple[np.ndarray, float]:
@@ -173,7 +176,14 @@ def _from_itk(path: Path, image: sitk.Image) -> RecordedImage:
         magnification=magnification,
         photographed=picture.photographed,
         warnings=tuple(notes),
+        synthetic=_is_synthetic(image),
     )
+
+
+def _is_synthetic(image: sitk.Image) -> bool:
+    """Whether the header bears our mark; of NIfTI, ITK hands on only its short fields."""
+    metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    return is_marked(metadata) or metadata.get(NIFTI_FIELD, "").strip() == NIFTI_MARK
 
 
 def _check_attached(path: Path, kind: str) -> None:

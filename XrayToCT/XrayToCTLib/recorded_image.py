@@ -30,6 +30,7 @@ class RecordedImage:
         photographed: True where colour or a camera's tags show that the picture may be a photograph of a film.
         warnings: one sentence each.
         header: DICOM header without pixel data, or None.
+        synthetic: True where the file says that no X-ray machine made it: DICOM's Synthetic Data, or a mark of ours.
     """
 
     values: np.ndarray
@@ -40,6 +41,7 @@ class RecordedImage:
     photographed: bool = False
     warnings: tuple[str, ...] = ()
     header: pydicom.Dataset | None = None
+    synthetic: bool = False
 
 
 def unsuitable(path: Path, reason: str, remedy: str) -> UnsuitableInput:

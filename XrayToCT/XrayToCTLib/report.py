@@ -46,13 +46,16 @@ class Report:
         side_mm: physical sides (D, H, W) of the volume.
         comparison: ssim, ncc, rmse of projection and radiograph; empty where they were not compared.
         classes: scores in [0, 1] of healthy, sick, tb; empty where the volume was not classified.
-        checks: of each plausibility check its name, passed (None: not assessed), value and message.
+        checks: of each plausibility check its name, passed (None: not assessed), value, message and limits (lowest and
+            highest value that passes; None where that end is open).
         warnings: a sentence each.
         evidence: paragraphs for and against the volume, by a heading for each.
         seconds: of each step, in the order in which they ran.
         outputs: what was written: kind to path.
         pictures: caption, alternative text and PNG file of each; the first shows the X-ray.
         input_check: of the X-ray itself: passed, message, score and limit; empty where it was not checked.
+        temperature: with which the classes were calibrated; None where they were not.
+        shortcut: whether the class holds without what surrounds the lungs: passed (None: not tested) and message.
     """
 
     input_name: str
@@ -72,6 +75,8 @@ class Report:
     outputs: Mapping[str, Any]
     pictures: Sequence[tuple[str, str, bytes]]
     input_check: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
+    shortcut: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -81,7 +86,7 @@ def render_html(report: Report) -> str:
         _warnings(report.warnings),
         _input_check(report.input_check),
         _pictures(report.pictures),
-        f'<div class="pair">{_comparison(report.comparison)}{_classes(report.classes)}</div>',
+        f'<div class="pair">{_comparison(report.comparison)}{_classes(report)}</div>',
         _checks(report.checks),
         _evidence(report.evidence),
         _provenance(report),
@@ -219,7 +224,8 @@ def _comparison(comparison: Mapping[str, float]) -> str:
     return _section(title, f'<table class="figures">\n{"".join(rows)}\n</table>\n<p class="note">{note}</p>')
 
 
-def _classes(classes: Mapping[str, float]) -> str:
+def _classes(report: Report) -> str:
+    classes = report.classes
     title = "Classifier scores"
     if not classes:
         return _section(title, f'<p>Not classified.</p>\n<p class="caution">{_text(TB_NOTICE)}</p>')
@@ -233,12 +239,31 @@ def _classes(classes: Mapping[str, float]) -> str:
             f'<div class="track"><span style="width:{100 * min(max(part, 0.0), 1.0):.1f}%"></span></div>'
             f"<output>{shown if math.isfinite(value) else 'none'}</output></div>"
         )
+    calibrated = (
+        "are not calibrated"
+        if report.temperature is None
+        else f"are calibrated on simulated patients only (temperature {report.temperature:.2f})"
+    )
     note = (
-        "Scores of a network on a synthetic CT. They add up to 1 by construction, are not calibrated, and are neither "
+        f"Scores of a network on a synthetic CT. They add up to 1 by construction, {calibrated}, and are neither "
         "a patient's risk nor a diagnosis."
     )
     return _section(
-        title, "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>'
+        title,
+        "\n".join(bars)
+        + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>{_shortcut(report.shortcut)}',
+    )
+
+
+def _shortcut(test: Mapping[str, Any]) -> str:
+    """One line right below the scores."""
+    if not test:
+        return ""
+    kind, symbol, word = _STATUS[test["passed"]]
+    return (
+        f'\n<p><span class="status {kind}"><span aria-hidden="true">{symbol}</span> Shortcut test: {word.lower()}.'
+        "</span> "
+        f"{_text(test['message'])}</p>"
     )
 
 
@@ -247,22 +272,48 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
     if not checks:
         return _section(title, "<p>Not checked.</p>")
     rows = []
-    for check in checks:
-        passed = check.get("passed")
-        kind, symbol, word = _STATUS[None if passed is None else bool(passed)]
+    for check in sorted(checks, key=_order):
+        kind, symbol, word = _STATUS[_verdict(check)]
         rows.append(
-            f'<tr><th scope="row">{_text(check.get("name", ""))}</th>'
+            f'<tr class="{kind}-row"><th scope="row">{_text(check.get("name", ""))}</th>'
             f'<td class="status {kind}"><span aria-hidden="true">{symbol}</span> {word}</td>'
             f'<td class="message">{_text(check.get("message", ""))}</td>'
-            f'<td class="number">{_value(check.get("value"))}</td></tr>'
+            f"{_value_cell(check.get('value'))}"
+            f'<td class="number limits">{_limits(check.get("limits"))}</td></tr>'
         )
-    count = sum(check.get("passed") is not None and bool(check["passed"]) for check in checks)
+    count = sum(_verdict(check) is True for check in checks)
     return _section(
         title,
-        f'<table class="checks">\n<caption>{count} of {len(checks)} passed. They find gross errors of anatomy only.'
-        '</caption>\n<thead><tr><th scope="col">Check</th><th scope="col">Result</th><th scope="col">Finding</th>'
-        f'<th scope="col" class="number">Value</th></tr></thead>\n<tbody>\n{"".join(rows)}\n</tbody>\n</table>',
+        f'<table class="checks">\n<caption>{count} of {len(checks)} passed; what did not comes first. They find gross '
+        'errors of anatomy only.</caption>\n<thead><tr><th scope="col">Check</th><th scope="col">Result</th>'
+        '<th scope="col">Finding</th><th scope="col" class="number">Value</th>'
+        f'<th scope="col" class="number">Passes</th></tr></thead>\n<tbody>\n{"".join(rows)}\n</tbody>\n</table>',
     )
+
+
+def _value_cell(value: Any) -> str:
+    kind = ' class="number"' if value is None or isinstance(value, Real) else ""  # numbers are never broken, texts are
+    return f"<td{kind}>{_value(value)}</td>"
+
+
+def _verdict(check: Mapping[str, Any]) -> bool | None:
+    passed = check.get("passed")
+    return None if passed is None else bool(passed)
+
+
+def _order(check: Mapping[str, Any]) -> int:
+    """Failed checks first, then those that could not be assessed."""
+    return (False, None, True).index(_verdict(check))
+
+
+def _limits(limits: Any) -> str:
+    """Which values pass, in words."""
+    low, high = limits if isinstance(limits, Sequence) and len(limits) == 2 else (None, None)
+    if low is None and high is None:
+        return "–"
+    if low is None or high is None:
+        return f"at least {_value(low)}" if high is None else f"at most {_value(high)}"
+    return _value(low) if low == high else f"{_value(low)} to {_value(high)}"
 
 
 def _evidence(evidence: Mapping[str, str]) -> str:
@@ -293,7 +344,7 @@ def _provenance(report: Report) -> str:
 def _outputs(outputs: Mapping[str, Any]) -> str:
     if not outputs:
         return _section("Files written", "<p>None.</p>")
-    rows = {key: f"<code>{_text(value)}</code>" for key, value in outputs.items()}
+    rows = {key.replace("_", " "): f"<code>{_text(value)}</code>" for key, value in outputs.items()}
     return _section("Files written", f"<table>\n{_rows(rows)}\n</table>")
 
 

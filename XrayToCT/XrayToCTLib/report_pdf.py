@@ -29,6 +29,7 @@ _MARGIN, _BAR, _GAP = 90, 56, 14
 _WIDTH = PAGE[0] - 2 * _MARGIN
 _TOP, _BOTTOM = _BAR + 50, PAGE[1] - _BAR - 30
 _INK, _SOFT, _LINE, _NOTICE, _WARN, _BAR_COLOUR = "#18222c", "#52606d", "#d5dce3", "#7a1f12", "#8a5300", "#6d8aa5"
+_GOOD, _BAD = "#1c6b3a", "#a8231a"
 # Size in pixels, colour and stroke of each kind of text; the one font that Pillow brings has no bold.
 _STYLES = {
     "h1": (36, _INK, 0.6),
@@ -40,6 +41,9 @@ _STYLES = {
     "li": (21, _INK, 0.0),
     "th": (19, _INK, 0.4),
     "td": (19, _INK, 0.0),
+    "passed": (19, _GOOD, 0.4),
+    "failed": (19, _BAD, 0.6),
+    "open": (19, _WARN, 0.4),
 }
 _PLAIN = {"×": "x", "−": "-", "–": "-", "—": "-", "’": "'", "±": "+/-", "≥": ">=", "≤": "<="}
 _QUALITY = 90  # of the sheets' JPEG

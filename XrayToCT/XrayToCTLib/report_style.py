@@ -16,7 +16,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0; background: var(--page); color: var(--ink);
+  margin: 0; background: var(--page); color: var(--ink); overflow-wrap: anywhere;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 main { max-width: 62rem; margin: 0 auto; padding: 0 1rem 1rem; }
@@ -28,18 +28,18 @@ header { padding: 1.4rem 0 .4rem; }
 h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; font-weight: 650; }
 h2 { margin: 0 0 .7rem; font-size: 1.1rem; font-weight: 650; }
 header p span { display: inline-block; white-space: pre-wrap; }
-header p { margin: .3rem 0 0; color: var(--soft); overflow-wrap: anywhere; }
+header p { margin: .3rem 0 0; color: var(--soft); }
 section {
   margin: 1rem 0; padding: 1.1rem 1.2rem 1.2rem; background: var(--sheet);
   border: 1px solid var(--line); border-radius: 6px;
 }
 section > p { margin: .6rem 0 0; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin: 1rem 0; }
+.pair { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem; margin: 1rem 0; }
 .pair section { margin: 0; }
 .note { color: var(--soft); font-size: .9rem; }
 .caution { padding: .5rem .8rem; border-left: 4px solid var(--warn); background: var(--warn-tint); }
 .warnings { border-left: 4px solid var(--warn); background: var(--warn-tint); }
-.warnings ul { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
+.warnings ul { margin: 0; padding-left: 1.2rem; }
 figure { margin: 0 0 1.3rem; }
 figure:last-child { margin-bottom: 0; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; border-radius: 3px; background: #000; }
@@ -48,14 +48,13 @@ table { width: 100%; border-collapse: collapse; font-size: .94rem; }
 caption { text-align: left; color: var(--soft); font-size: .9rem; padding-bottom: .4rem; }
 th, td { padding: .4rem .9rem .4rem 0; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 th { font-weight: 600; }
-thead th { border-top: 0; color: var(--soft); font-size: .85rem; }
-td { overflow-wrap: anywhere; }
+thead th { overflow-wrap: normal; border-top: 0; color: var(--soft); font-size: .85rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td:last-child, th:last-child { padding-right: 0; }
 tbody th { width: 34%; }
 .figures th { width: auto; }
 th .note { font-weight: 400; }
-code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono", monospace; }
 .status { font-weight: 600; white-space: nowrap; }
 .status span {
   display: inline-block; width: 1.35em; height: 1.35em; margin-right: .25em; border-radius: 50%;
@@ -67,6 +66,10 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
 .passed { color: var(--good); }
 .failed { color: var(--bad); }
 .open { color: var(--warn); }
+.checks tbody th { width: 19%; }
+.failed-row { --mark: var(--bad); }
+.open-row { --mark: var(--warn); }
+.checks .failed-row th, .checks .open-row th { padding-left: .7rem; box-shadow: inset 4px 0 var(--mark); }
 .score {
   display: grid; grid-template-columns: 7.2rem 1fr 3.6rem; gap: .2rem .7rem; align-items: center; margin: .45rem 0;
 }
@@ -75,16 +78,19 @@ code { font: .88em ui-monospace, "SFMono-Regular", Consolas, "DejaVu Sans Mono",
 .track { height: .8rem; border: 1px solid var(--bar); border-radius: 3px; overflow: hidden; background: var(--tint); }
 .track span { display: block; height: 100%; background: var(--bar); }
 @media (max-width: 44rem) {
-  .pair { grid-template-columns: 1fr; }
+  .pair { grid-template-columns: minmax(0, 1fr); }
   main { padding: 0 .6rem .6rem; }
   section { padding: .9rem .8rem 1rem; }
   .score { grid-template-columns: 6.9rem 1fr 3.4rem; }
+  tbody th { width: 40%; }
   .checks thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .checks tr { display: grid; grid-template-columns: 1fr auto; padding: .5rem 0; border-top: 1px solid var(--line); }
-  .checks th, .checks td { display: block; width: auto; padding: .1rem 0; border: 0; text-align: left; }
-  .checks td.message, .checks td.number { grid-column: 1 / -1; }
-  .checks td.number { color: var(--soft); }
+  .checks tbody th, .checks td { display: block; width: auto; padding: .1rem 0; border: 0; text-align: left; }
+  .checks td.message { grid-column: 1 / -1; }
+  .checks td.status, .checks td.limits { text-align: right; }
+  .checks td.number { color: var(--soft); white-space: normal; }
   .checks td.number::before { content: "Value: "; }
+  .checks td.limits::before { content: "Passes: "; }
 }
 @media print {
   body { background: none; font-size: 10.5pt; }

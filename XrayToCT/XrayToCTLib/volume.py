@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
+from XrayToCTLib.marking import NIFTI_FIELD, NIFTI_MARK
 from XrayToCTLib.orientation import lps_to_network, network_to_lps, radiograph_direction, spacing_of_network
 
 # NIfTI-1: length of the header, where the offset of the voxels stands in it, and the code of a comment.
@@ -133,7 +134,7 @@ def write_nifti(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -
     notice = marks["XrayToCT.Notice"]
     words = [notice, *(value for value in marks.values() if value != notice)]
     description = "; ".join(words).encode("ascii", "replace")[:_NIFTI_DESCRIPTION_LENGTH].decode()
-    marked = _marked(image, {"ITK_FileNotes": description, "aux_file": "XrayToCT"})
+    marked = _marked(image, {"ITK_FileNotes": description, NIFTI_FIELD: NIFTI_MARK})
     with replacing(Path(path), ".nii") as plain:
         sitk.WriteImage(marked, str(plain), useCompression=False)
         content = _with_nifti_extension(plain.read_bytes(), json.dumps(dict(marks), ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -10,7 +11,8 @@ from tqdm import tqdm
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.refinement import refine
-from XrayToCTTraining.data.cohort import open_cohort
+from XrayToCTTraining.commands import positive
+from XrayToCTTraining.data.cohort import SPLITS, open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
 from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.tables import markdown_table, write_csv
@@ -19,6 +21,15 @@ NOTE = """
 Correlation of the volume's projection with the radiograph that it was made from. A refinement is refused, and the
 volume from before kept, where on no step of the way the correlation was better and no check of the volume lost.
 """
+
+
+def add_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--cohort", type=Path, required=True, help="radiographs")
+    own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+    own.add_argument("--steps", type=positive, default=12, help="as in `xray-to-ct generate --refine`")
+    own.add_argument("--split", choices=SPLITS, default="test")
+    own.add_argument("--limit", type=positive, default=20, help="only the first so many cases of the split")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -18,6 +18,22 @@ from XrayToCTTraining.tables import markdown_table
 _BLOCK = re.compile(r"<!-- from (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
+def add_table_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument(
+        "--results",
+        action="append",
+        required=True,
+        metavar="NAME=FOLDER[:METHOD]",
+        help="of `evaluate`; its generator, or another method in its summary.csv; repeatable",
+    )
+    own.add_argument("--figures", default="", help="names separated by commas (default: all of the first)")
+    own.add_argument("--out", type=Path, required=True, help="Markdown file")
+
+
+def add_document_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument("page", type=Path)
+
+
 def run_table(options: argparse.Namespace) -> None:
     """Prints the table and writes it: a row a figure, a column an evaluation, mean ± standard deviation over cases."""
     columns: dict[str, dict[str, str]] = {}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
-from XrayToCTLib.uncertainty import NOT_COVERED
+from XrayToCTLib.uncertainty import NOT_COVERED, SAMPLES
 from XrayToCTTraining.calibration import CALIBRATION, fit_calibration, reliability, sampled
 from XrayToCTTraining.charts import line_chart
+from XrayToCTTraining.commands import positive
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.tables import markdown_table, write_csv
@@ -23,6 +25,15 @@ Calibrated on the validation cases, measured on the {{split}} cases. Spearman: r
 absolute error over voxels, mean of the cases. Gap: mean distance of expected from measured error over the mean of the
 latter. {NOT_COVERED}
 """
+
+
+def add_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--cohort", type=Path, required=True)
+    own.add_argument("--run", type=Path, required=True, help="run of `fit reconstruction`")
+    own.add_argument("--split", choices=("test", "training"), default="test", help="what the calibration is judged on")
+    own.add_argument("--limit", type=positive, default=0, help="only the first so many cases of each split")
+    own.add_argument("--samples", type=positive, default=SAMPLES, help="volumes of each radiograph")
+    own.add_argument("--out", type=Path, required=True, help="folder of the tables and the chart")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -77,12 +77,30 @@ def plant(
         if kind not in ("oedema", "miliary") and (rng.random() < 0.7 or kind in ("mass", "nodule", "cavity")):
             sides = sides[:1]
         for side in sides:
-            change = _MAKERS[kind](hu, sites[side], rng, voxel_mm)
-            diseased = _apply(hu, change, sites[side])
-            if diseased.sum() >= 2:
-                numbers[change.box][diseased] = len(planted) + 1
-                planted.append(_record(kind, change, diseased, voxel_mm))
+            lesion = plant_one(hu, numbers, len(planted) + 1, kind, sites[side], rng, voxel_mm)
+            planted += [] if lesion is None else [lesion]
     return hu, numbers, tuple(planted)
+
+
+def plant_one(
+    hu: np.ndarray,
+    numbers: np.ndarray,
+    number: int,
+    kind: str,
+    site: Site,
+    rng: np.random.Generator,
+    voxel_mm: float,
+) -> Lesion | None:
+    """Plants one finding of any kind into one lung, in place: ``hu`` changes, and ``numbers`` is ``number`` there.
+
+    None, and nothing planted, where it would vanish between the voxels.
+    """
+    change = _MAKERS[kind](hu, site, rng, voxel_mm)
+    diseased = _apply(hu, change, site)
+    if diseased.sum() < 2:
+        return None
+    numbers[change.box][diseased] = number
+    return _record(kind, change, diseased, voxel_mm)
 
 
 def split_lungs(lungs: np.ndarray, voxel_mm: float) -> list[Site]:

@@ -23,9 +23,9 @@ import numpy as np
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.plausibility import body_checks, direction_checks, lung_checks, skeleton_checks
 from XrayToCTLib.plausibility.check import Check
-from XrayToCTLib.plausibility.chest import GRID_MM, Chest, measure
+from XrayToCTLib.plausibility.chest import GRID_MM, Chest, Lungs, measure
 
-__all__ = ["CHECKS", "Check", "check_volume"]
+__all__ = ["CHECKS", "Check", "Chest", "Lungs", "check_chest", "check_volume", "measure_chest"]
 
 _MAX_SIDE_MM = 1000.0
 
@@ -52,15 +52,22 @@ CHECKS: tuple[Callable[[Chest], Check], ...] = (
 
 
 def check_volume(volume: np.ndarray, side_mm: tuple[float, float, float]) -> tuple[Check, ...]:
-    """Check whether a volume is built like a chest.
+    """Check whether a volume is built like a chest: :func:`check_chest` of :func:`measure_chest`."""
+    return check_chest(measure_chest(volume, side_mm))
+
+
+def check_chest(chest: Chest) -> tuple[Check, ...]:
+    """The checks, always the same and in the same order; a check that cannot be measured has failed."""
+    return tuple(check(chest) for check in CHECKS)
+
+
+def measure_chest(volume: np.ndarray, side_mm: tuple[float, float, float]) -> Chest:
+    """Find body, lungs and spine of a volume.
 
     Args:
         volume: (D, H, W) from front to back, top to bottom, the patient's right to left; values
             clip(HU + 1024, 0, 2500) / 2500 in [0, 1]; values outside are clipped, NaN counts as air.
         side_mm: physical extent along (D, H, W), of up to 1000 mm each.
-
-    Returns:
-        The checks, always the same and in the same order; a check that cannot be measured has failed.
 
     Raises:
         UnsuitableInput: the volume has not three axes of two or more voxels, or its size is not that of a body.
@@ -72,5 +79,4 @@ def check_volume(volume: np.ndarray, side_mm: tuple[float, float, float]) -> tup
         raise UnsuitableInput(
             f"A volume of {side_mm} mm cannot be checked as a chest; give its size in mm, at most {_MAX_SIDE_MM:.0f}."
         )
-    chest = measure(volume, side_mm)
-    return tuple(check(chest) for check in CHECKS)
+    return measure(volume, side_mm)
