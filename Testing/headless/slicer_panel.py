@@ -44,6 +44,7 @@ class PanelDriver:
     def click_cell(self, name: str, row: int, column: int) -> None:
         """Clicks into a table with the mouse."""
         from PySide6 import QtCore, QtTest
+
         from slicer_host.pythonqt import backing_of
 
         table = backing_of(getattr(self.ui, name))
