@@ -31,7 +31,7 @@ class PanelDriver:
         button = getattr(self.ui, name)
         assert button.enabled, f"{name} is disabled"
         button.click()
-        process_events(0)
+        process_events(20)  # some work goes on in turns of the event loop
 
     def choose(self, name: str, words: str) -> None:
         """Chooses an entry of a combo box by its words."""
@@ -62,7 +62,7 @@ class PanelDriver:
 
     def wait_until_idle(self) -> None:
         wait_until(lambda: not self.widget.logic.is_busy, 60)
-        process_events(0)
+        process_events(50)
 
     def generate(self, path: Path) -> None:
         self.take(path)

@@ -5,7 +5,7 @@ from typing import Any
 import qt
 
 from XrayToCTLib.hounsfield import WINDOWS
-from XrayToCTLib.layouts import READING_LAYOUT, show_reading
+from XrayToCTLib.layouts import READING_LAYOUT, READING_VIEWS, show_in_view
 from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering
 from XrayToCTLib.panel.choices import ChoiceBox
@@ -14,7 +14,7 @@ from XrayToCTLib.panel.crosshair_link import CrosshairLink
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import ResultSummary, result_of, summary_of
 from XrayToCTLib.panel.texts import say
-from XrayToCTLib.panel.views import fit_three_d, show_layout
+from XrayToCTLib.panel.views import fit_three_d, in_turns, show_layout
 
 OVERLAY_WORDS = {"none": "None", "uncertainty": "Expected error", "saliency": "What the classifier looked at"}
 
@@ -59,13 +59,8 @@ class ReadSection:
         nodes = self._nodes()
         if nodes is None or nodes.ct is None:
             return
-        show_layout(READING_LAYOUT)
-        show_reading(nodes)
-        show_rendering(nodes, self._ui.volumeRenderingCheckBox.checked)
-        fit_three_d()
-        self._overlaid = None
-        if self._context.parameters is not None:
-            self._show_overlay(self._context.parameters)
+        views = [lambda view=view, way=way: self._fill_view(view, way) for view, way in READING_VIEWS.items()]
+        in_turns([lambda: show_layout(READING_LAYOUT), *views, self._finish_reading])
 
     def close(self) -> None:
         self._link.set_active(False)
@@ -73,6 +68,19 @@ class ReadSection:
     def _nodes(self) -> Any:
         parameters = self._context.parameters
         return None if parameters is None else result_of(parameters.result)
+
+    def _fill_view(self, view: str, orientation: str) -> None:
+        nodes = self._nodes()
+        if nodes is not None and nodes.ct is not None:  # it may be gone by now
+            show_in_view(nodes.scene, view, orientation, nodes.ct)
+
+    def _finish_reading(self) -> None:
+        nodes, parameters = self._nodes(), self._context.parameters
+        if nodes is not None and parameters is not None:
+            show_rendering(nodes, self._ui.volumeRenderingCheckBox.checked)
+            fit_three_d()
+            self._overlaid = None  # filling a view has taken the overlay away
+            self._show_overlay(parameters)
 
     def _show_classes(self, summary: ResultSummary) -> None:
         layout = self._ui.classBars.layout()

@@ -1,11 +1,19 @@
 """Slicer's views: the layout that is shown, where they look, and the notice in each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import qt
 import slicer
 
 from XrayToCTLib.notice import keep_notice
 from XrayToCTLib.scene import all_nodes
+
+
+def in_turns(steps: Sequence[Callable[[], None]]) -> None:
+    """Does the first step now and each further one in its own turn of the event loop, so that nothing stands still."""
+    if steps:
+        steps[0]()
+        qt.QTimer.singleShot(0, lambda: in_turns(steps[1:]))
 
 
 def show_layout(number: int) -> None:
