@@ -20,6 +20,11 @@ _PAINTED = (
     "Shape induction may paint parts of a real X-ray on the front of the chest wall, where the projection is easiest "
     "to match: stripes in sagittal slices, ribs in a coronal slice far in front, and a spine that is lost."
 )
+_SPREAD = (
+    "Made consistent with the radiograph, the volume repeats the film along each ray, in whatever tissue lies there: "
+    "shadows of ribs and vessels in front of and behind their place, thin spots and gaps in a chest wall that has none. "
+    "Agreement with the radiograph is forced, and no evidence that the volume is right."
+)
 _NO_MORE = "A generated volume does not hold more than its radiograph; small lesions do not survive generation."
 _SHORTCUTS = "It may rest on shortcuts: wherever a class comes from one source only, it learns the source."
 _PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
@@ -49,7 +54,10 @@ LIMITS = {
 def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
     """Sentences on what a network of this kind, fitted with these settings, cannot do."""
     tb = _PATIENTS if settings.get("tb_from_patients") else TB_NOTICE
-    induced = (_PAINTED,) if kind == "generator" and settings.get("induction_epochs") else ()
+    if kind == "generator" and settings.get("consistency"):
+        induced: tuple[str, ...] = (_SPREAD,)
+    else:
+        induced = (_PAINTED,) if kind == "generator" and settings.get("induction_epochs") else ()
     return (tb, *induced, *LIMITS[kind])
 
 
