@@ -31,7 +31,7 @@ class PanelDriver:
         button = getattr(self.ui, name)
         assert button.enabled, f"{name} is disabled"
         button.click()
-        process_events(20)  # some work goes on in turns of the event loop
+        settle()
 
     def choose(self, name: str, words: str) -> None:
         """Chooses an entry of a combo box by its words."""
@@ -62,7 +62,7 @@ class PanelDriver:
 
     def wait_until_idle(self) -> None:
         wait_until(lambda: not self.widget.logic.is_busy, 60)
-        process_events(50)
+        settle()
 
     def generate(self, path: Path) -> None:
         self.take(path)
@@ -74,6 +74,12 @@ class PanelDriver:
         log = self.made / "requests.jsonl"
         lines = log.read_text().splitlines() if log.exists() else []
         return [request for request in map(json.loads, lines) if request["job"] == job]
+
+
+def settle() -> None:
+    """Lets what goes on in turns of the event loop come to its end: so many turns, however long they take."""
+    for _ in range(20):
+        process_events(0)
 
 
 def longest_gap(work: Callable[[], None]) -> float:
