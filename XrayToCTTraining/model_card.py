@@ -22,7 +22,7 @@ _PAINTED = (
 )
 _SPREAD = (
     "Made consistent with the radiograph, the volume repeats the film along each ray, in whatever tissue lies there: "
-    "shadows of ribs and vessels in front of and behind their place, thin spots and gaps in a chest wall that has none. "
+    "shadows of ribs and vessels in front of and behind their place, thin spots and gaps in a chest wall with none. "
     "Agreement with the radiograph is forced, and no evidence that the volume is right."
 )
 _NO_MORE = "A generated volume does not hold more than its radiograph; small lesions do not survive generation."
