@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from XrayToCTLib import __version__
 from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.reader_study import command as study
 
 CANCELLED = 130
 FORMATS = ("nrrd", "nifti", "dicom", "mrb", "png", "pdf", "npy")
@@ -39,6 +40,7 @@ EXAMPLES = {
   xray-to-ct models import 90_net_G.pth --name x2ct
   xray-to-ct models verify compact
 """,
+    "study": study.EXAMPLES,
 }
 
 
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "classify":
             _add_device(command)
     _add_models(commands)
+    study.add_arguments(_add(commands, "study", "a blinded reader study: make one, follow it, evaluate it"))
     return parser
 
 
