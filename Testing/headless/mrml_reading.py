@@ -8,6 +8,7 @@ import vtk
 from vtk.util import numpy_support
 
 from XrayToCTLib import scene as scenes
+from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE
 
 
 def read_mrb(path: Path, cache: Path):
@@ -26,7 +27,7 @@ def read_mrb(path: Path, cache: Path):
 
 def node_of_role(scene, role: str):
     nodes = [scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes())]
-    (node,) = [node for node in nodes if node.GetAttribute(scenes.ROLE_ATTRIBUTE) == role]
+    (node,) = [node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == role]
     return node
 
 

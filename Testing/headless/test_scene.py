@@ -20,6 +20,8 @@ numpy_support = pytest.importorskip("vtk.util.numpy_support")
 
 from mrml_reading import array_of, node_of_role, ras_of, read_mrb  # noqa: E402
 from XrayToCTLib import scene as scenes  # noqa: E402
+from XrayToCTLib.layouts import show_reading  # noqa: E402
+from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE  # noqa: E402
 
 VOXEL = 5.0
 MARKS = Provenance("chest-64", "0.3", "0" * 64, "Predicted; from one X-ray: 50 % guess & more.").marks()
@@ -46,7 +48,7 @@ def content(with_difference: bool = True) -> scenes.SceneContent:
 @pytest.fixture(scope="module")
 def built() -> scenes.SceneNodes:
     nodes = scenes.build_scene(content())
-    scenes.show_in_slices(nodes)
+    show_reading(nodes)
     return nodes
 
 
@@ -139,7 +141,7 @@ def test_one_folder_with_the_notice_holds_everything(scene) -> None:
         folder = hierarchy.GetItemParent(folder)
         hierarchy.GetItemChildren(folder, items)
     roles = {
-        hierarchy.GetItemDataNode(items.GetId(number)).GetAttribute(scenes.ROLE_ATTRIBUTE)
+        hierarchy.GetItemDataNode(items.GetId(number)).GetAttribute(ROLE_ATTRIBUTE)
         for number in range(items.GetNumberOfIds())
     }
     assert roles == {"radiograph", "ct", "projection", "difference", "results"}

@@ -42,21 +42,39 @@ def read_ct(path: str | Path) -> sitk.Image:
             dimensions of 8 voxels or more; more than 1e9 voxels; slices are missing.
     """
     path = Path(path).absolute()
+    return _hounsfield(path, _read_guarded(path))
+
+
+def read_map(path: str | Path) -> sitk.Image:
+    """Read values in a CT's space, such as its uncertainty or a plane's picture, from an NRRD, NIfTI or MHA file: three
+    dimensions, float32, all finite.
+
+    Raises:
+        UnsuitableInput: as `read_ct`, but the values only have to be finite, and sides may be short.
+    """
+    path = Path(path).absolute()
+    image = sitk.Cast(_read_guarded(path, smallest_side=1), sitk.sitkFloat32)
+    if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
+        raise unsuitable(path, "holds values that are not finite numbers", "make it again")
+    return image
+
+
+def _read_guarded(path: Path, smallest_side: int = SMALLEST_SIDE) -> sitk.Image:
     if not path.exists():
         raise unsuitable(path, "does not exist", "check its path")
     try:
         with quiet_itk():
-            image = _read_dicom(path) if path.is_dir() or is_dicom(path) else _read_image_file(path)
+            is_series = path.is_dir() or is_dicom(path)
+            return _read_dicom(path) if is_series else _read_image_file(path, smallest_side)
     except (RuntimeError, OSError, EOFError, zlib.error, struct.error, MemoryError) as error:
         raise unsuitable(path, "is a damaged, truncated or unsupported CT", "export it again") from error
-    return _hounsfield(path, image)
 
 
 def _read_dicom(path: Path) -> sitk.Image:
     series, note = find_series(path)
     if note:
-        warnings.warn(note, stacklevel=4)
-    _check_geometry(path, series.size, series.spacing_mm)
+        warnings.warn(note, stacklevel=5)
+    _check_geometry(path, series.size, series.spacing_mm, SMALLEST_SIDE)
     reader = sitk.ImageSeriesReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames([str(file) for file in series.files])
@@ -70,7 +88,7 @@ def _read_dicom(path: Path) -> sitk.Image:
     return image
 
 
-def _read_image_file(path: Path) -> sitk.Image:
+def _read_image_file(path: Path, smallest_side: int) -> sitk.Image:
     with path.open("rb") as file:
         start = file.read(1024)
     if start.startswith(b"NRRD"):
@@ -94,7 +112,7 @@ def _read_image_file(path: Path) -> sitk.Image:
     reader.ReadImageInformation()
     if reader.GetNumberOfComponents() != 1:
         raise unsuitable(path, f"has {reader.GetNumberOfComponents()} values a voxel", _ANOTHER_CT)
-    _check_geometry(path, reader.GetSize(), reader.GetSpacing())
+    _check_geometry(path, reader.GetSize(), reader.GetSpacing(), smallest_side)
     return reader.Execute()
 
 
@@ -143,11 +161,11 @@ def _count_bytes(file: BinaryIO | gzip.GzipFile, wanted: float) -> int:
     return count
 
 
-def _check_geometry(path: Path, size: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+def _check_geometry(path: Path, size: tuple[int, ...], spacing: tuple[float, ...], smallest_side: int) -> None:
     """Refuse by the header alone, before any voxel is loaded."""
     if len(size) != 3:
         raise unsuitable(path, f"has {len(size)} dimensions", _ANOTHER_CT)
-    if min(size) < SMALLEST_SIDE:
+    if min(size) < smallest_side:
         raise unsuitable(path, f"has only {' x '.join(map(str, size))} voxels", "give a whole chest CT, not a slice")
     if math.prod(size) > LARGEST_VOXEL_COUNT:
         raise unsuitable(path, f"has {math.prod(size):.2g} voxels", "give a CT of at most 1e9 voxels")

@@ -79,6 +79,27 @@ def ijk_to_ras(origin: Sequence[float], spacing: Sequence[float], direction: Seq
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
 
 
+def lps_and_ras(point: Sequence[float]) -> tuple[float, float, float]:
+    """A point in LPS as RAS, or one in RAS as LPS: the first two coordinates change sign."""
+    first, second, third = point
+    return -first, -second, third
+
+
+def itk_geometry(
+    ijk_to_ras_matrix: np.ndarray,
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Origin, spacing and direction (9 values, row-major) in LPS of an ITK image: the reverse of :func:`ijk_to_ras`.
+
+    Raises ValueError unless the matrix (4, 4) has axes of some length.
+    """
+    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(ijk_to_ras_matrix, dtype=float)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not (np.isfinite(matrix).all() and spacing.min() > 0):
+        raise ValueError("an image's axes must have a length")
+    direction = matrix[:3, :3] / spacing
+    return tuple(matrix[:3, 3].tolist()), tuple(spacing.tolist()), tuple(direction.ravel().tolist())
+
+
 def display_slice(volume: Array, plane: str, index: int) -> Array:
     """One slice of a network volume (D, H, W), as a radiologist hangs it.
 

@@ -23,17 +23,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.comparison import difference_picture
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE, WINDOWS
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 from XrayToCTLib.orientation import display_slice
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
 FloatArray = NDArray[np.floating]
 Picture = NDArray[np.uint8]  # (rows, columns) grey, or (rows, columns, 3) sRGB
 
-#: Level and width in HU.
-WINDOWS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"lung": (-600, 1500), "mediastinum": (40, 400), "bone": (400, 1800)}
-)
 #: How many slices of each plane a montage shows.
 MONTAGE: Mapping[str, int] = MappingProxyType({"axial": 6, "coronal": 4, "sagittal": 4})
 

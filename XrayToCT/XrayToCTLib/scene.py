@@ -6,22 +6,31 @@ needed, so that the rest of the library runs without them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import numpy as np
 import SimpleITK as sitk
 
 from XrayToCTLib.atomic_write import replacing
+from XrayToCTLib.colour_tables import difference_colours, overlay_colours
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import SYNTHETIC_NOTICE
-from XrayToCTLib.orientation import ijk_to_ras
+from XrayToCTLib.geometry import Geometry
+from XrayToCTLib.hounsfield import WINDOWS
+from XrayToCTLib.marking import SALIENCY_NOTICE, SYNTHETIC_NOTICE, UNCERTAINTY_NOTICE
+from XrayToCTLib.volume_nodes import add_picture, add_volume, mark, set_window
+from XrayToCTLib.xray_model import add_xray_model
 
-LUNG_WINDOW_HU = 1500.0
-LUNG_LEVEL_HU = -600.0
-ROLE_ATTRIBUTE = "XrayToCT.Role"
+#: Which result a node belongs to, and how its X-ray was taken (`Geometry.to_dict` as JSON).
+RESULT_ATTRIBUTE = "XrayToCT.Result"
+GEOMETRY_ATTRIBUTE = "XrayToCT.Geometry"
+#: Full colour of the maps and of the differences; the same for all patients, so that views can be compared.
+UNCERTAINTY_LIMIT_HU = 500.0
+DIFFERENCE_LIMIT = 0.5
 
 # (HU, opacity), (HU, red, green, blue). Parenchyma is a thin veil and its border the surface one sees; soft tissue
 # stays clear, so that the lungs are not hidden; bone gives the frame. The network's volumes are smooth: no steep steps.
@@ -43,8 +52,6 @@ _LUNG_COLOUR = (
     (450, 1.0, 0.95, 0.85),
     (1476, 1.0, 1.0, 1.0),
 )
-# Slicer's slice views by their layout names, and the orientation that a radiologist expects in each.
-_SLICE_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class SceneContent:
         table: rows of results, (name, value).
         attributes: marks for every synthetic node, see `marking.Provenance.marks`.
         name: of the case, without patient data unless the user wants them in node names.
+        uncertainty: expected error in HU, on the CT's grid; None where it was not estimated.
+        saliency: where the classifier looked, in [0, 1], on the CT's grid; None where it was not computed.
+        geometry: of the X-ray, which links its pixels with the CT; None where it is not known.
+        provenance: a JSON object with how the result came about: model, parameters, versions; {} where nothing is told.
     """
 
     radiograph_image: sitk.Image
@@ -68,45 +79,126 @@ class SceneContent:
     table: list[tuple[str, str]]
     attributes: dict[str, str]
     name: str
+    uncertainty: sitk.Image | None = None
+    saliency: sitk.Image | None = None
+    geometry: Geometry | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SceneNodes:
-    """The MRML nodes of a result; ``folder`` is the item's number in the scene's subject hierarchy."""
+    """The MRML nodes of a result: None for what it does not have, and for what somebody has deleted since.
+
+    ``result`` is the result's own name in the attributes of its nodes, ``folder`` the item's number in the scene's
+    subject hierarchy, 0 where there is none.
+    """
 
     scene: Any
-    radiograph: Any
-    ct: Any
-    projection: Any
-    difference: Any | None
-    table: Any
-    folder: int
+    result: str
+    folder: int = 0
+    radiograph: Any | None = None
+    ct: Any | None = None
+    projection: Any | None = None
+    difference: Any | None = None
+    uncertainty: Any | None = None
+    saliency: Any | None = None
+    xray_model: Any | None = None
+    table: Any | None = None
+    provenance: Any | None = None
+
+    @property
+    def nodes(self) -> list[Any]:
+        """All that are there, the CT first."""
+        pictures = (self.radiograph, self.projection, self.difference)
+        there = (self.ct, *pictures, self.uncertainty, self.saliency, self.xray_model, self.table, self.provenance)
+        return [node for node in there if node is not None]
+
+
+#: The role of a node, in its attributes, and the field of `SceneNodes` that holds it.
+ROLES = {
+    "ct": "ct",
+    "radiograph": "radiograph",
+    "projection": "projection",
+    "difference": "difference",
+    "uncertainty": "uncertainty",
+    "saliency": "saliency",
+    "xray-plane": "xray_model",
+    "results": "table",
+    "provenance": "provenance",
+}
 
 
 def build_scene(content: SceneContent, scene: Any | None = None) -> SceneNodes:
-    """Add a result to a scene.
+    """Add a result to a scene: all of its nodes, or none where something fails.
 
     Args:
         content: the result.
         scene: a vtkMRMLScene of Slicer or of `new_scene`; None takes Slicer's own, or a fresh one outside of Slicer.
     """
-    scene = scene if scene is not None else _default_scene()
+    scene = scene if scene is not None else default_scene()
+    with all_or_none(scene):
+        return _add_nodes(scene, content)
+
+
+def _add_nodes(scene: Any, content: SceneContent) -> SceneNodes:
     synthetic = f"{SYNTHETIC_NOTICE} - {content.name}"
-    marks = content.attributes
-    radiograph = _add_picture(scene, content.radiograph_image, f"X-ray - {content.name}", "radiograph", {})
-    ct = _add_volume(scene, content.ct, synthetic, "ct", marks)
-    _set_window(ct, LUNG_WINDOW_HU, LUNG_LEVEL_HU)
-    _add_volume_rendering(scene, ct)
-    projection = _add_picture(scene, content.projection, f"Projection of {synthetic}", "projection", marks)
-    difference = None
+    result = {RESULT_ATTRIBUTE: uuid4().hex}
+    belongs = dict(result)
+    if content.geometry is not None:
+        belongs[GEOMETRY_ATTRIBUTE] = json.dumps(content.geometry.to_dict())
+    marks = {**content.attributes, **belongs}
+    nodes: dict[str, Any] = {}
+    nodes["radiograph"] = add_picture(scene, content.radiograph_image, f"X-ray - {content.name}", "radiograph", belongs)
+    nodes["ct"] = add_volume(scene, content.ct, synthetic, "ct", marks)
+    level, window = WINDOWS["lung"]
+    set_window(nodes["ct"], window, level)
+    _add_volume_rendering(scene, nodes["ct"])
+    nodes["projection"] = add_picture(scene, content.projection, f"Projection of {synthetic}", "projection", marks)
     if content.difference is not None:
-        difference = _add_volume(scene, content.difference, f"Difference of {synthetic}", "difference", marks)
-        largest = float(np.abs(sitk.GetArrayViewFromImage(content.difference)).max())
-        _set_window(difference, 2 * largest or 1.0, 0.0)
-    table = _add_table(scene, content.table, f"Results of {synthetic}", marks)
-    nodes = [node for node in (radiograph, ct, projection, difference, table) if node is not None]
-    folder = _add_folder(scene, synthetic, nodes, marks)
-    return SceneNodes(scene, radiograph, ct, projection, difference, table, folder)
+        name = f"Difference of {synthetic}"
+        nodes["difference"] = add_volume(scene, content.difference, name, "difference", marks)
+        _colour(nodes["difference"], difference_colours(scene), -DIFFERENCE_LIMIT, DIFFERENCE_LIMIT)
+    maps = (
+        ("uncertainty", content.uncertainty, UNCERTAINTY_NOTICE, UNCERTAINTY_LIMIT_HU),
+        ("saliency", content.saliency, SALIENCY_NOTICE, 1.0),
+    )
+    for role, image, notice, limit in maps:
+        if image is not None:
+            told = {**marks, "XrayToCT.Notice": notice}
+            nodes[role] = add_volume(scene, image, f"{notice} - {content.name}", role, told)
+            _colour(nodes[role], overlay_colours(scene), 0.0, limit)
+    if content.geometry is not None:
+        nodes["xray_model"] = add_xray_model(
+            scene, content.radiograph_image, f"X-ray in space - {content.name}", belongs
+        )
+    nodes["table"] = _add_table(scene, content.table, f"Results of {synthetic}", marks)
+    if content.provenance:
+        nodes["provenance"] = _add_provenance(scene, content.provenance, f"Provenance of {synthetic}", marks)
+    folder = _add_folder(
+        scene, synthetic, list(nodes.values()), {**content.attributes, RESULT_ATTRIBUTE: belongs[RESULT_ATTRIBUTE]}
+    )
+    return SceneNodes(scene, belongs[RESULT_ATTRIBUTE], folder, **nodes)
+
+
+@contextmanager
+def all_or_none(scene: Any) -> Iterator[None]:
+    """Add nodes to a scene as one step; those that are there when it fails are taken out again."""
+    before = {node.GetID() for node in all_nodes(scene)}
+    scene.StartState(scene.BatchProcessState)
+    try:
+        yield
+    except BaseException:
+        for node in all_nodes(scene):
+            if node.GetID() not in before:
+                scene.RemoveNode(node)
+        raise
+    finally:
+        scene.EndState(scene.BatchProcessState)
+
+
+def all_nodes(scene: Any) -> list[Any]:
+    """The nodes of a scene as they are now: the list stays the same while nodes come and go."""
+    return [scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes())]
 
 
 def new_scene() -> Any:
@@ -127,23 +219,6 @@ def new_scene() -> Any:
     return scene
 
 
-def show_in_slices(nodes: SceneNodes) -> None:
-    """Make the CT the background of the three slice views that Slicer opens a scene with, centred and fitted.
-
-    For scenes made outside of Slicer, where no view exists yet; in Slicer use slicer.util.setSliceViewerLayers.
-    """
-    import slicer
-
-    for layout, orientation in _SLICE_VIEWS.items():
-        logic = slicer.vtkMRMLSliceLogic()
-        logic.SetMRMLScene(nodes.scene)
-        view = logic.AddSliceNode(layout)
-        view.SetOrientation(orientation)
-        view.SetDimensions(512, 512, 1)
-        logic.GetSliceCompositeNode().SetBackgroundVolumeID(nodes.ct.GetID())
-        logic.FitSliceToAll()
-
-
 def write_mrb(scene: Any, path: str | Path) -> None:
     """Write a scene with all its data as a MRML bundle (*.mrb), at once or not at all.
 
@@ -156,53 +231,16 @@ def write_mrb(scene: Any, path: str | Path) -> None:
             raise UnsuitableInput(f"{path.name!r} could not be written; check the free space and the rights there.")
 
 
-def _default_scene() -> Any:
+def default_scene() -> Any:
+    """Slicer's own scene; outside of Slicer a fresh one."""
     import slicer
 
     return slicer.mrmlScene if hasattr(slicer, "mrmlScene") else new_scene()
 
 
-def _add_volume(scene: Any, image: sitk.Image, name: str, role: str, marks: Mapping[str, str]) -> Any:
-    import vtk
-    from vtk.util import numpy_support
-
-    values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
-    scalars = numpy_support.numpy_to_vtk(values.ravel(), deep=True)
-    data = vtk.vtkImageData()
-    data.SetDimensions(*image.GetSize())  # numpy's last axis is VTK's first, as in ITK
-    data.GetPointData().SetScalars(scalars)
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(ijk_to_ras(image.GetOrigin(), image.GetSpacing(), image.GetDirection()).ravel().tolist())
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetAndObserveImageData(data)
-    node.SetIJKToRASMatrix(matrix)
-    node.CreateDefaultDisplayNodes()
-    _mark(node, role, marks)
-    if marks:
-        # The storage node of MRML that writes a node's attributes: the file says it outside of its scene, too.
-        storage = scene.AddNewNodeByClass("vtkMRMLNRRDStorageNode")
-        storage.SetDefaultWriteFileExtension("nrrd")
-        node.SetAndObserveStorageNodeID(storage.GetID())
-    return node
-
-
-def _add_picture(scene: Any, image: sitk.Image, name: str, role: str, marks: Mapping[str, str]) -> Any:
-    node = _add_volume(scene, image, name, role, marks)
-    values = sitk.GetArrayViewFromImage(image)
-    low, high = float(values.min()), float(values.max())
-    _set_window(node, high - low or 1.0, (high + low) / 2)
-    return node
-
-
-def _set_window(node: Any, window: float, level: float) -> None:
-    display = node.GetDisplayNode()
-    display.AutoWindowLevelOff()
-    display.SetWindowLevel(window, level)
-
-
-def _mark(node: Any, role: str, marks: Mapping[str, str]) -> None:
-    for key, value in {ROLE_ATTRIBUTE: role, **marks}.items():
-        node.SetAttribute(key, value)
+def _colour(node: Any, colours: Any, low: float, high: float) -> None:
+    set_window(node, high - low, (high + low) / 2)
+    node.GetScalarVolumeDisplayNode().SetAndObserveColorNodeID(colours.GetID())
 
 
 def _add_volume_rendering(scene: Any, ct: Any) -> None:
@@ -237,7 +275,14 @@ def _add_table(scene: Any, rows: list[tuple[str, str]], name: str, marks: Mappin
             array.InsertNextValue(text)
         node.AddColumn(array)
     node.SetLocked(True)
-    _mark(node, "results", marks)
+    mark(node, "results", marks)
+    return node
+
+
+def _add_provenance(scene: Any, provenance: Mapping[str, Any], name: str, marks: Mapping[str, str]) -> Any:
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+    node.SetText(json.dumps(provenance, indent=1))
+    mark(node, "provenance", marks)
     return node
 
 

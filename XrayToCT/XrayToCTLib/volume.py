@@ -14,8 +14,8 @@ import SimpleITK as sitk
 
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import ModelError
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 from XrayToCTLib.orientation import lps_to_network, network_to_lps, radiograph_direction, spacing_of_network
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
 # NIfTI-1: length of the header, where the offset of the voxels stands in it, and the code of a comment.
 _NIFTI_HEADER, _NIFTI_OFFSET_AT, _NIFTI_COMMENT = 348, 108, 6

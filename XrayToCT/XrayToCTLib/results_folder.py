@@ -1,0 +1,137 @@
+"""Reading back what a generation wrote to a folder, for a scene. Nothing in these files is taken on trust."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from XrayToCTLib.ct_reading import read_ct, read_map
+from XrayToCTLib.geometry import Geometry
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.recorded_image import unsuitable
+from XrayToCTLib.scene import SceneContent
+from XrayToCTLib.xray_plane import XrayPlane
+
+_AGAIN = "generate the CT again"
+_LARGEST_RESULT = 1 << 24  # bytes of result.json
+_MARK = "XrayToCT."
+
+
+def read_results(folder: str | Path) -> SceneContent:
+    """What a scene shows of a generation's folder: result.json, ct.nrrd, radiograph.nrrd, projection.nrrd, and where
+    they were written difference.nrrd, uncertainty.nrrd and saliency.nrrd.
+
+    The pictures come out on the plane of `XrayPlane`, whatever place their files tell: only there do they line up with
+    the CT along the rays.
+
+    Raises:
+        UnsuitableInput: a file is missing, damaged, does not fit the others, or is not marked as synthetic.
+    """
+    folder = Path(folder)
+    result, geometry = _read_result(folder / "result.json")
+    plane = XrayPlane(geometry)
+    ct, marks = _read_ct(folder / "ct.nrrd", geometry)
+    pictures = {name: _read_picture(folder / f"{name}.nrrd") for name in ("radiograph", "projection")}
+    if (folder / "difference.nrrd").exists():
+        pictures["difference"] = _read_picture(folder / "difference.nrrd")
+    shape = pictures["radiograph"].shape
+    for name, picture in pictures.items():
+        if picture.shape != shape:
+            raise unsuitable(folder / f"{name}.nrrd", "has another size than the X-ray", _AGAIN)
+    placed = {name: plane.image(picture) for name, picture in pictures.items()}
+    maps = {name: _read_map(folder / f"{name}.nrrd", ct) for name in ("uncertainty", "saliency")}
+    return SceneContent(
+        radiograph_image=placed["radiograph"],
+        ct=ct,
+        projection=placed["projection"],
+        difference=placed.get("difference"),
+        table=result_rows(result),
+        attributes=marks,
+        name=PurePosixPath(_file_name(result)).stem,
+        uncertainty=maps["uncertainty"],
+        saliency=maps["saliency"],
+        geometry=geometry,
+        provenance=provenance(result),
+    )
+
+
+def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The table (name, value) of a result, the object of ``generate --json``; classes never without what TB is from."""
+    rows = [("notice", SYNTHETIC_NOTICE), ("input", _file_name(result)), ("model", str(result["model"]["name"]))]
+    rows += [(name, _number(value)) for name, value in result["comparison"].items()]
+    rows += [(f"probability of {name}", _number(value)) for name, value in (result["classes"] or {}).items()]
+    rows += [("about TB", TB_NOTICE)]
+    rows += [
+        (str(check["name"]), f"{'passed' if check['passed'] else 'FAILED'}: {check['message']}")
+        for check in result["checks"]
+    ]
+    rows += [("warning", str(warning)) for warning in result["warnings"]]
+    return rows
+
+
+def provenance(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result without the places of its files, which mean nothing elsewhere and may name a person."""
+    kept = {name: value for name, value in result.items() if name != "outputs"}
+    return {**kept, "input": _file_name(result)}
+
+
+def _file_name(result: Mapping[str, Any]) -> str:
+    return PureWindowsPath(str(result["input"])).name  # takes both kinds of slashes
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.3f}"
+
+
+def _read_result(path: Path) -> tuple[dict[str, Any], Geometry]:
+    try:
+        if path.stat().st_size > _LARGEST_RESULT:
+            raise ValueError("too long")
+        result = json.loads(path.read_text(encoding="utf-8"))
+        geometry = Geometry.from_dict(result["geometry"])
+        result_rows(result)
+    except OSError as error:
+        raise unsuitable(path, f"cannot be read ({error.strerror})", _AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise unsuitable(path, "does not describe a result", _AGAIN) from error
+    return result, geometry
+
+
+def _read_ct(path: Path, geometry: Geometry) -> tuple[sitk.Image, dict[str, str]]:
+    ct = read_ct(path)
+    marks = {key: ct.GetMetaData(key) for key in ct.GetMetaDataKeys() if key.startswith(_MARK)}
+    if marks.get("XrayToCT.Synthetic") != "YES" or "XrayToCT.Notice" not in marks:
+        raise unsuitable(path, "is not marked as a synthetic CT", "give the folder of a generated CT")
+    depth, height, width = geometry.volume_mm
+    sides = [count * step for count, step in zip(ct.GetSize(), ct.GetSpacing(), strict=True)]
+    if not np.allclose(sides, (width, depth, height), rtol=1e-3):
+        raise unsuitable(path, "has another size than its result.json tells", _AGAIN)
+    return ct, marks
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    """(H, W) float32."""
+    image = read_map(path)
+    if image.GetSize()[2] != 1:
+        raise unsuitable(path, "is not a picture", _AGAIN)
+    return sitk.GetArrayFromImage(image)[0]
+
+
+def _read_map(path: Path, ct: sitk.Image) -> sitk.Image | None:
+    """Values on the CT's grid; None without the file."""
+    if not path.exists():
+        return None
+    image = read_map(path)
+    same = image.GetSize() == ct.GetSize() and all(
+        math.isclose(a, b, abs_tol=1e-3)
+        for a, b in zip((*image.GetOrigin(), *image.GetSpacing()), (*ct.GetOrigin(), *ct.GetSpacing()), strict=True)
+    )
+    if not same:
+        raise unsuitable(path, "does not lie on the CT's voxels", _AGAIN)
+    return image
