@@ -113,16 +113,19 @@ class StudySection(VTKObservationMixin):
         """Shows where the session is; the last thing that can fail comes first."""
         session, views = self._in_study()
         if session.is_finished:
-            self._leave()
-            self._ui.studyStatus.setText("You have read all cases. Thank you.")
-            return
-        views.show(session.case_file(), session.position, session.total)
+            views.clear()
+        else:
+            views.show(session.case_file(), session.position, session.total)
         earlier = session.earlier_answer
         self._marks = list(earlier.marks) if earlier is not None else []
         self._fill_in()
         self._show_marks()
         self._update_buttons()
-        self._ui.studyStatus.setText(f"Case {session.position} of {session.total}; {session.answered} answered.")
+        self._ui.studyStatus.setText(
+            "You have read all cases. Thank you. Leave the study, or go back to change an answer."
+            if session.is_finished
+            else f"Case {session.position} of {session.total}."
+        )
 
     def _fill_in(self) -> None:
         """The form as it was answered before, or empty: nothing is suggested."""
@@ -224,6 +227,7 @@ class StudySection(VTKObservationMixin):
         ui, session = self._ui, self._session
         is_reading = session is not None
         ui.caseBox.setEnabled(is_reading)
+        ui.nextButton.setEnabled(session is not None and not session.is_finished)
         for chooser in (ui.studyPathEdit, ui.readerBox):
             chooser.setEnabled(not is_reading)
         ui.startButton.setText("Leave the study" if is_reading else "Start or go on")

@@ -28,7 +28,7 @@ _ROLE = "study case"
 _MARKS = {"XrayToCT.Synthetic": "BLINDED", "XrayToCT.Notice": STUDY_NOTICE}
 _COLOURS = ("#F34A33", "#6EB04B", "#EDD54C")
 _BEFORE_SLICER = 10.0  # priority of our observer of clicks: Slicer's own would change the window
-_MARK_COLOUR, _MARK_SIZE = (1.0, 0.84, 0.4), 2.0
+_MARK_COLOUR, _GLYPH_SCALE, _TEXT_SCALE = (1.0, 0.84, 0.4), 3.0, 4.0
 
 ClickHandler = Callable[[str, tuple[float, float, float]], None]
 
@@ -64,17 +64,19 @@ class StudyViews:
             UnsuitableInput: its file cannot be read.
         """
         image = read_ct(path)
-        self._remove_nodes()
+        self.clear()
         name = f"Case {place} of {total}"
         self._volume = add_volume(slicer.mrmlScene, image, name, _ROLE, _MARKS)
         self._points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", f"Marks of case {place}")
         for node in (self._volume, self._volume.GetStorageNode(), self._points):
             node.SetSaveWithScene(False)
+            node.SetHideFromEditors(True)  # elsewhere in Slicer it would be taken for a result
         self._points.SetLocked(True)
         self._points.CreateDefaultDisplayNodes()
         display = self._points.GetDisplayNode()
         display.SetSelectedColor(*_MARK_COLOUR)
-        display.SetGlyphScale(_MARK_SIZE)
+        display.SetGlyphScale(_GLYPH_SCALE)
+        display.SetTextScale(_TEXT_SCALE)
         for view in STUDY_VIEWS:
             logic = self._manager.sliceWidget(view).sliceLogic()
             composite = logic.GetSliceCompositeNode()
@@ -103,12 +105,20 @@ class StudyViews:
         for view in STUDY_VIEWS:
             self._manager.sliceWidget(view).mrmlSliceNode().JumpSliceByCentering(*_other_handed(mark.point_mm))
 
+    def clear(self) -> None:
+        """Remove the case and its marks."""
+        storage = self._volume.GetStorageNode() if self._volume is not None else None
+        for node in (self._points, self._volume, storage):
+            if node is not None and slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
+        self._volume = self._points = None
+
     def close(self) -> None:
         """Remove the case and its marks, and show the layout that was there before."""
         for interactor, tag in self._observed:
             interactor.RemoveObserver(tag)
         self._observed.clear()
-        self._remove_nodes()
+        self.clear()
         if self._manager.layout == STUDY_LAYOUT:
             self._manager.setLayout(self._layout_before)
 
@@ -138,13 +148,6 @@ class StudyViews:
 
     def _is_shown(self) -> bool:
         return self._volume is not None and bool(slicer.mrmlScene.IsNodePresent(self._volume))
-
-    def _remove_nodes(self) -> None:
-        storage = self._volume.GetStorageNode() if self._volume is not None else None
-        for node in (self._points, self._volume, storage):
-            if node is not None and slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
-        self._volume = self._points = None
 
 
 def _other_handed(point: Sequence[float]) -> tuple[float, float, float]:
