@@ -218,7 +218,7 @@ def test_a_crash_at_any_byte_of_a_row_loses_that_row_alone(study_folder):
     whole = path.stat().st_size
     append_answer(study_folder, study, "R1", answer(second))
     content = path.read_bytes()
-    for length in range(len(content)):
+    for length in (*range(0, len(content), 41), whole - 1, whole, whole + 1, len(content) - 1):
         path.write_bytes(content[:length])
         expected = {first} if length >= whole else set()
         assert set(read_answers(study_folder, study, "R1")) == expected

@@ -53,9 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A scheduler or a parent that ends this process gets the same clean-up as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        from XrayToCTLib import commands
-
-        return commands.run(options)
+        return _run(options)
     except XrayToCTError as error:
         if options.debug:
             traceback.print_exc()
@@ -74,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Internal error ({type(error).__name__}: {error}); run again with --debug and report it.", file=sys.stderr
         )
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "study":  # without the seconds that torch takes to load
+        return study.run_study(options)
+    from XrayToCTLib import commands
+
+    return commands.run(options)
 
 
 def _wrong_combination(options: argparse.Namespace) -> str | None:

@@ -43,7 +43,6 @@ from XrayToCTLib.projection import (
     network_from_hu,
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
-from XrayToCTLib.reader_study.command import run_study
 from XrayToCTLib.volume import ct_centre, network_from_ct, radiograph_image, write_nifti, write_nrrd
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
@@ -58,7 +57,6 @@ def run(options: argparse.Namespace) -> int:
         "classify": run_classify,
         "check": run_check,
         "models": run_models,
-        "study": run_study,
     }
     return handlers[options.command](options)
 

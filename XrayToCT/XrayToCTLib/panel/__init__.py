@@ -1,1 +1,1 @@
-"""The panel of the Slicer module, one module a section: the only place of the library that imports qt, ctk and slicer."""
+"""The panel of the Slicer module, one module a section: only here the library imports qt, ctk and slicer at the top."""

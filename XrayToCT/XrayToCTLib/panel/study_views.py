@@ -160,7 +160,9 @@ def _layout_description() -> str:
     views = []
     for (name, plane), colour in zip(STUDY_VIEWS.items(), _COLOURS, strict=True):
         properties = {"orientation": plane.capitalize(), "viewlabel": plane[0].upper(), "viewcolor": colour}
-        inner = "".join(f'<property name="{key}" action="default">{value}</property>' for key, value in properties.items())
+        inner = "".join(
+            f'<property name="{key}" action="default">{value}</property>' for key, value in properties.items()
+        )
         views.append(f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">{inner}</view></item>')
     right = f'<item><layout type="vertical">{views[1]}{views[2]}</layout></item>'
     return f'<layout type="horizontal">{views[0]}{right}</layout>'

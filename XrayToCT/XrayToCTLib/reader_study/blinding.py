@@ -20,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
+from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.marking import STUDY_NOTICE
 from XrayToCTLib.reader_study.key import KeyEntry, StudyKey, key_bytes
@@ -34,6 +35,7 @@ from XrayToCTLib.reader_study.study import (
     file_sha256,
     study_bytes,
 )
+from XrayToCTLib.volume import ct_from_network, network_from_ct
 
 SIZE, SIDE_MM = 128, 320.0
 
@@ -207,10 +209,6 @@ def _apart(shuffled: list[KeyEntry]) -> list[KeyEntry]:
 
 def _write_case(source: Path, target: Path, code: str, blinding: Blinding) -> tuple[str, str]:
     """Write a case; returns the SHA-256 of where it comes from, and a warning or ""."""
-    # torch comes with the projector's constants, which the readers' screen does without
-    from XrayToCTLib.ct_reading import read_ct
-    from XrayToCTLib.volume import ct_from_network, network_from_ct
-
     image, side = read_ct(source), blinding.side_mm
     case = ct_from_network(network_from_ct(image, blinding.size, side), side)
     for key, value in {**_MARKS, "XrayToCT.Case": code}.items():
