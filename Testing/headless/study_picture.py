@@ -1,9 +1,10 @@
 """The picture of docs/reader-study.md: ``python Testing/headless/study_picture.py docs/reader-study.png``.
 
-A study of simulated patients, which stand for real ones, and of what the shipped model makes of their radiographs; on the
-stand-in for Slicer's application layer, with Slicer's real slice views.
+A study of simulated patients, which stand for real ones, and of what the shipped model makes of their radiographs; on
+the stand-in for Slicer's application layer, with Slicer's real slice views.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -68,7 +69,8 @@ def main(target: Path) -> None:
         window.resize(1400, 760)
         window.show()
         ui = section._ui
-        ui.studyPathEdit.setCurrentPath(str(study))
+        os.chdir(folder)  # so that the picture shows a short path
+        ui.studyPathEdit.setCurrentPath(study.name)
         ui.startButton.click()
         process_events(50)
         views = [slicer.app.layoutManager().sliceWidget(name) for name in slicer.app.layoutManager().sliceViewNames()]
@@ -84,12 +86,12 @@ def main(target: Path) -> None:
         interactor.InvokeEvent("LeftButtonPressEvent")
         for name in ("realism2", "sickClass", "confidence3"):
             getattr(ui, name).click()
-        ui.studyPathEdit.setCurrentPath("chest-study")
         for view in views:
             view.sliceView().forceRender()
         screenshot(window, target)
         section.close()
+        os.chdir(target.parent)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).absolute())

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from asymmetric_body import asymmetric_body
 from XrayToCTLib import orientation
@@ -147,3 +148,17 @@ def test_slices_hang_as_radiologists_hang_them() -> None:
 def test_an_unknown_plane_is_refused() -> None:
     with pytest.raises(ValueError, match="axial, coronal or sagittal"):
         orientation.display_slice(numbered(), "oblique", 0)
+
+
+def test_an_oblique_image_comes_back_from_its_matrix_in_ras() -> None:
+    turned = Rotation.from_euler("xyz", (20, -35, 50), degrees=True).as_matrix()
+    place = ((-12.0, 30.0, 7.5), (0.7, 1.2, 3.0), tuple(turned.ravel()))
+    for found, expected in zip(orientation.itk_geometry(orientation.ijk_to_ras(*place)), place, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    with pytest.raises(ValueError, match="length"):
+        orientation.itk_geometry(np.zeros((4, 4)))
+
+
+def test_lps_becomes_ras_and_back() -> None:
+    assert orientation.lps_and_ras((1, 2, 3)) == (-1, -2, 3)
+    assert orientation.lps_and_ras(orientation.lps_and_ras((1, 2, 3))) == (1, 2, 3)

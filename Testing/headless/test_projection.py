@@ -17,6 +17,7 @@ from XrayToCTLib import projection
 from XrayToCTLib.projection import (
     Geometry,
     attenuation_from_hu,
+    back_projection,
     cone_beam_projection,
     hu_from_network,
     mean_projections,
@@ -329,6 +330,19 @@ def test_slices_projected_a_few_at_a_time_add_up_to_the_same(monkeypatch: pytest
     whole = cone_beam_projection(volume, SMALL)
     monkeypatch.setattr(projection, "_MATRIX_ELEMENTS", 3 * 10 * 28)
     torch.testing.assert_close(cone_beam_projection(volume, SMALL), whole)
+
+
+@pytest.mark.parametrize("elements", [2**24, 3 * 10 * 28])
+@pytest.mark.parametrize("geometry", [SMALL, replace(SMALL, view="AP"), replace(SMALL, source_to_axis_mm=math.inf)])
+def test_back_projection_is_the_transpose_of_projection(
+    monkeypatch: pytest.MonkeyPatch, geometry: Geometry, elements: int
+) -> None:
+    monkeypatch.setattr(projection, "_MATRIX_ELEMENTS", elements)
+    volume = smooth_volume().double()
+    projected = cone_beam_projection(volume, geometry)
+    images = torch.rand(projected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    back = back_projection(images, geometry, tuple(volume.shape[2:]))
+    assert float((projected * images).sum()) == pytest.approx(float((volume * back).sum()), rel=1e-12)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

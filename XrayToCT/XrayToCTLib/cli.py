@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from XrayToCTLib import __version__
-from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.errors import CANCELLED, XrayToCTError
+from XrayToCTLib.options import DEVICES, FORMATS, INVERSIONS, MOST_STEPS, VIEWS, Reading
 from XrayToCTLib.reader_study import command as study
-
-CANCELLED = 130
-FORMATS = ("nrrd", "nifti", "dicom", "mrb", "png", "pdf", "npy")
 
 EXAMPLES = {
     "": """examples:
@@ -86,6 +84,11 @@ def _wrong_combination(options: argparse.Namespace) -> str | None:
     """What is wrong with options that are right one by one."""
     if options.command == "generate" and (options.xray is None) == (options.network_input is None):
         return "generate needs either XRAY or --network-input X.npy"
+    if options.command == "generate" and options.crop:
+        try:
+            Reading(crop=tuple(options.crop))
+        except ValueError as error:
+            return f"--crop: {error}"
     beam = ("sad", "sid", "pixels", "size_mm")
     if options.command == "project" and options.kind == "mean" and any(getattr(options, name) for name in beam):
         return "--sad, --sid, --pixels and --size-mm belong to --kind drr"
@@ -135,7 +138,7 @@ def _add(commands: argparse._SubParsersAction, name: str, summary: str) -> argpa
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    command.add_argument("--device", choices=DEVICES, default="auto")
 
 
 def _add_generate(commands: argparse._SubParsersAction) -> None:
@@ -147,8 +150,16 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     command.add_argument("--model", metavar="NAME|FILE", help="default: the shipped model")
     _add_device(command)
-    command.add_argument("--view", choices=("PA", "AP"), help="default: the header's, else PA")
-    command.add_argument("--invert", choices=("auto", "yes", "no"), default="auto", help="grey scale (default: auto)")
+    command.add_argument("--view", choices=VIEWS, help="default: the header's, else PA")
+    command.add_argument("--invert", choices=INVERSIONS, default="auto", help="grey scale (default: auto)")
+    command.add_argument("--flip", action="store_true", help="exchange left and right of the X-ray")
+    command.add_argument(
+        "--crop",
+        type=float,
+        nargs=4,
+        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="the part of the X-ray to keep, its edges as fractions from the upper left corner (all: 0 1 0 1)",
+    )
     command.add_argument(
         "--refine",
         type=_count,
@@ -238,8 +249,8 @@ def _samples(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) > 100_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100000")
+    if not text.isdigit() or int(text) > MOST_STEPS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_STEPS}")
     return int(text)
 
 

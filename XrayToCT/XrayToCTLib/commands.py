@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,29 +13,24 @@ import SimpleITK as sitk
 import torch
 
 from XrayToCTLib import models
-from XrayToCTLib.anonymise import anonymise, pseudonym
+from XrayToCTLib.anonymise import pseudonym
 from XrayToCTLib.atomic_write import replacing
+from XrayToCTLib.classification import CLASSIFIER_SIDE, classifier_warnings, classify_volume
 from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
+from XrayToCTLib.generation import generate_files
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.marking import COMPUTED_NOTICE, SYNTHETIC_NOTICE
+from XrayToCTLib.options import GenerateOptions, Reading
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
-from XrayToCTLib.outputs import summary, write_outputs
 from XrayToCTLib.pictures import side_by_side, write_png
-from XrayToCTLib.pipeline import (
-    CLASSIFIER_SIDE,
-    Models,
-    class_probabilities,
-    classifier_warnings,
-    generate,
-    load_models,
-    project,
-    scaled_geometry,
-)
+from XrayToCTLib.pipeline import load_models, project
 from XrayToCTLib.plausibility import check_volume
+from XrayToCTLib.prepared_input import scaled_geometry
+from XrayToCTLib.progress import Timeline, expected_seconds
 from XrayToCTLib.projection import (
     Geometry,
     attenuation_from_hu,
@@ -65,9 +61,22 @@ def run_generate(options: argparse.Namespace) -> int:
     if options.xray is not None and options.xray.is_dir():
         return _generate_batch(options)
     loaded = load_models(options.model, options.device)
-    result = _generate_one(options.network_input or options.xray, options.output, loaded, options, pseudonym())
-    _print_result(result, options.json)
+    wanted = _wanted(options, options.network_input or options.xray, options.output)
+    _print_result(generate_files(wanted, loaded, pseudonym(), _on_terminal(wanted)), options.json)
     return 0
+
+
+def _wanted(options: argparse.Namespace, source: Path, folder: Path) -> GenerateOptions:
+    return GenerateOptions(
+        source=source,
+        output=folder,
+        is_network_input=options.network_input is not None,
+        reading=Reading(options.view, options.invert, options.flip, options.crop and tuple(options.crop)),
+        refine_steps=options.refine,
+        uncertainty_samples=options.uncertainty,
+        formats=options.formats,
+        anonymise=options.anonymise,
+    )
 
 
 def _generate_batch(options: argparse.Namespace) -> int:
@@ -83,7 +92,8 @@ def _generate_batch(options: argparse.Namespace) -> int:
         name = f"{path.name} -> {folder}" if options.anonymise else path.name
         print(f"[{number}/{len(files)}] {name}", file=sys.stderr, flush=True)
         try:
-            result = _generate_one(path, options.output / folder, loaded, options, folder)
+            wanted = _wanted(options, path, options.output / folder)
+            result = generate_files(wanted, loaded, folder, _on_terminal(wanted))
         except XrayToCTError as error:
             exit_code = error.exit_code
             print(error, file=sys.stderr)
@@ -101,31 +111,19 @@ def _folders(files: list[Path]) -> list[str]:
     return [path.name if stems.count(path.stem) > 1 else path.stem for path in files]
 
 
-def _generate_one(source: Path, folder: Path, loaded: Models, options: argparse.Namespace, case: str) -> dict[str, Any]:
-    """``case`` is what an anonymised result is called."""
-    if options.anonymise and folder.is_dir() and any(folder.iterdir()):
-        raise UnsuitableInput(
-            f"{folder} holds files that may name the patient; choose an empty folder to anonymise into."
-        )
-    prediction = generate(
-        source,
-        loaded,
-        is_network_input=options.network_input is not None,
-        view=options.view,
-        invert=options.invert,
-        refine_steps=options.refine,
-        uncertainty_samples=options.uncertainty,
-        progress=_progress_on_terminal,
-    )
-    if options.anonymise:
-        prediction = anonymise(prediction, case)
-    outputs, seconds = write_outputs(prediction, folder, options.formats)
-    return summary(prediction, outputs, seconds)
+def _on_terminal(options: GenerateOptions) -> Callable[[str, float], None]:
+    """Shows progress where someone looks."""
+    if not sys.stderr.isatty():
+        return lambda stage, part: None
+    expected = {stage: seconds for stage, seconds in expected_seconds(options).items() if stage != "load"}
+    timeline = Timeline(expected)
 
+    def show(stage: str, part: float) -> None:
+        standing = timeline.at(stage, part)
+        left = "" if standing.seconds_left is None else f"{standing.seconds_left:.0f} s left"
+        print(f"\r{stage:12s} {standing.fraction:4.0%}  {left:12s}", end="", file=sys.stderr, flush=True)
 
-def _progress_on_terminal(stage: str, fraction: float) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{stage:10s} {fraction:4.0%} ", end="", file=sys.stderr, flush=True)
+    return show
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:
@@ -133,7 +131,7 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result), flush=True)
         return
     if sys.stderr.isatty():
-        print("\r", end="", file=sys.stderr)
+        print(f"\r{'':32s}\r", end="", file=sys.stderr)
     print(f"{result['input']}  (model {result['model']['name']}, {result['device']})   {SYNTHETIC_NOTICE}")
     for name, path in result["outputs"].items():
         print(f"  {name:20s} {path}")
@@ -218,7 +216,7 @@ def run_classify(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     info = models.default_model("ct_classifier")
     classifier, notes = models.load_classifier(info, device), classifier_warnings(info)
-    classes = class_probabilities(classifier, _cube(options.ct)[0], device)
+    classes = classify_volume(classifier, _cube(options.ct)[0], device).classes
     if options.json:
         print(json.dumps({"classes": classes, "warnings": notes}))
     else:

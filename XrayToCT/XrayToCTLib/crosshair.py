@@ -102,6 +102,7 @@ def _add_ray_node(nodes: SceneNodes) -> Any:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetColor(*_COLOUR)
+    display.SetLighting(False)  # the same green from every side
     display.SetVisibility2D(True)
     display.SetSliceIntersectionThickness(2)
     for one in (node, display):

@@ -7,8 +7,6 @@ import torch
 
 from XrayToCTLib.errors import DeviceError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 def choose_device(name: str) -> torch.device:
     """The device of a name; ``auto`` is CUDA, else MPS, else the CPU.
@@ -22,6 +20,14 @@ def choose_device(name: str) -> torch.device:
     if not available[name]:
         raise DeviceError(f"The device {name} is not available on this computer; choose --device cpu or auto.")
     return torch.device(name)
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives memory back to the device that PyTorch keeps for later use."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """The errors that a user sees: one sentence that names the file and the remedy, and the exit code that goes with it."""
 
+CANCELLED = 130
+"""Exit code of what was cancelled."""
+
 
 class XrayToCTError(Exception):
     """Base of every error that is reported to the user as one sentence, without a traceback."""
@@ -23,3 +26,18 @@ class DeviceError(XrayToCTError):
     """The device failed or ran out of memory (exit code 5)."""
 
     exit_code = 5
+
+
+class WrongUsage(XrayToCTError):
+    """A request or a command that is not one (exit code 2)."""
+
+    exit_code = 2
+
+
+def cause_of(error: BaseException) -> str | None:
+    """What lies behind an error, in one line of at most 200 characters; None where nothing does."""
+    cause = error.__cause__
+    if cause is None:
+        return None
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}".removesuffix(": ")[:200]

@@ -11,3 +11,6 @@ HU_RANGE = 2500.0
 WINDOWS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"lung": (-600, 1500), "mediastinum": (40, 400), "bone": (400, 1800)}
 )
+
+#: Expected error with the full colour; the same for all patients, so that pictures and views can be compared.
+UNCERTAINTY_LIMIT_HU = 500.0

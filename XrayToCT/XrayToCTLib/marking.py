@@ -7,6 +7,9 @@ from dataclasses import dataclass
 #: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
 SYNTHETIC_NOTICE = "SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 PROJECTION_NOTICE = "PROJECTION OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+DIFFERENCE_NOTICE = "DIFFERENCE OF SYNTHETIC CT AND X-RAY - NOT FOR DIAGNOSTIC USE"
+#: Of an X-ray as a network saw it: taken, not made, but cropped, resampled and of another grey scale.
+XRAY_NOTICE = "X-RAY AS PREPARED FOR A NETWORK - NOT FOR DIAGNOSTIC USE"
 #: Of a projection of a CT from somewhere else: real or not, the picture was never taken.
 COMPUTED_NOTICE = "COMPUTED PROJECTION, NOT AN X-RAY - NOT FOR DIAGNOSTIC USE"
 UNCERTAINTY_NOTICE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
@@ -17,6 +20,13 @@ RESULTS_NOTICE = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
+
+#: Marks of an X-ray that lies beside a synthetic CT.
+XRAY_MARKS = {
+    "XrayToCT.Synthetic": "NO",
+    "XrayToCT.Notice": XRAY_NOTICE,
+    "XrayToCT.ContentQualification": "RESEARCH",
+}
 
 
 @dataclass(frozen=True)

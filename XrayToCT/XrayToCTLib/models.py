@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from torch import nn
 
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
-from XrayToCTLib.generators import AnyGenerator, build_generator, config_type
+from XrayToCTLib.generators import AnyConfig, AnyGenerator, build_generator, config_type
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.model_files import (
     KINDS,
@@ -130,11 +130,26 @@ def default_model(kind: str) -> ModelInfo:
 
     Raises ModelError where there is none.
     """
-    candidates = [info for info in list_models() if info.kind == kind]
+    return default_of(list_models(), kind)
+
+
+def default_of(found: Sequence[ModelInfo], kind: str) -> ModelInfo:
+    """The :func:`default_model` among models in the order of search. Raises ModelError where none is of the kind."""
+    candidates = [info for info in found if info.kind == kind]
     shipped = [info for info in candidates if info.path.parent == PACKAGE_WEIGHTS]
     if not candidates:
         raise ModelError(f"No {kind} is installed; reinstall the program or get one with 'xray-to-ct models import'.")
     return (shipped or candidates)[0]
+
+
+def generator_config(info: ModelInfo) -> AnyConfig:
+    """The sizes of a generator's network. Raises ModelError where they are unusable."""
+    return config_from_dict(config_type(info.config), info.config)
+
+
+def trained_geometry(info: ModelInfo, size: int) -> Geometry:
+    """The geometry that a generator of (size, size) radiographs was trained in; X2CT's where the model does not say."""
+    return info.geometry or Geometry(detector_pixels=(size, size))
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -251,7 +266,7 @@ def config_from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def _generator(info: ModelInfo) -> AnyGenerator:
-    return build_generator(config_from_dict(config_type(info.config), info.config))
+    return build_generator(generator_config(info))
 
 
 def _classifier(info: ModelInfo) -> CTClassifier:

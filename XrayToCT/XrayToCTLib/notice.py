@@ -14,8 +14,9 @@ from XrayToCTLib.marking import SYNTHETIC_NOTICE
 _NAME = "XrayToCT.Notice"
 _kept: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # the notice by render window
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
-# Along the view's upper edge, as shares of its width and height. Slicer's own texts keep to the corners.
-_LEFT, _BOTTOM, _WIDTH, _HEIGHT = 0.15, 0.93, 0.7, 0.055
+# In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
+# width and height, in pixels between these. A bold capital of this font is about so many times as wide as it is high.
+_TOP, _WIDTH, _HEIGHT, _PIXELS, _ASPECT = 0.985, 0.9, 0.04, (7, 28), 0.68
 
 
 def add_notice(renderer: Any, notice: str = SYNTHETIC_NOTICE) -> Any:
@@ -27,7 +28,7 @@ def add_notice(renderer: Any, notice: str = SYNTHETIC_NOTICE) -> Any:
         actor = vtk.vtkTextActor()
         actor.SetObjectName(_NAME)
         renderer.AddViewProp(actor)
-    _style(actor, notice)
+    _style(actor, renderer, notice)
     return actor
 
 
@@ -59,17 +60,19 @@ def _before_frame(render_window: Any, event: str = "") -> None:
         add_notice(renderer, _kept.get(render_window, SYNTHETIC_NOTICE))
 
 
-def _style(actor: Any, notice: str) -> None:
-    """Everything that makes the notice readable, each time: somebody may have changed it."""
+def _style(actor: Any, renderer: Any, notice: str) -> None:
+    """Everything that makes the notice readable, each time: somebody may have changed it, or the view's size."""
     if actor.GetInput() != notice:
         actor.SetInput(notice)
-    actor.SetTextScaleModeToProp()  # as large as its box allows, so that it is never cut off
-    corner, opposite = actor.GetPositionCoordinate(), actor.GetPosition2Coordinate()
+    actor.SetTextScaleModeToNone()
+    corner = actor.GetPositionCoordinate()
     corner.SetCoordinateSystemToNormalizedViewport()
-    corner.SetValue(_LEFT, _BOTTOM)
-    opposite.SetCoordinateSystemToNormalizedViewport()
-    opposite.SetValue(_WIDTH, _HEIGHT)
+    corner.SetValue(0.5, _TOP)
+    actor.SetOrientation(0)
+    actor.GetProperty().SetOpacity(1.0)
+    actor.GetProperty().SetDisplayLocationToForeground()
     text = actor.GetTextProperty()
+    text.SetFontSize(_font_size(renderer, notice))
     text.SetFontFamilyToArial()
     text.BoldOn()
     text.SetColor(*_COLOUR)
@@ -77,5 +80,15 @@ def _style(actor: Any, notice: str) -> None:
     text.SetBackgroundColor(*_BACKGROUND)
     text.SetBackgroundOpacity(0.6)
     text.SetJustificationToCentered()
-    text.SetVerticalJustificationToCentered()
+    text.SetVerticalJustificationToTop()
     actor.VisibilityOn()
+
+
+def _font_size(renderer: Any, notice: str) -> int:
+    """In points, as large as the view allows without cutting the notice off."""
+    width, height = renderer.GetSize()
+    window = renderer.GetRenderWindow()
+    pixels_a_point = 1.0 if window is None else window.GetDPI() / 72
+    pixels = min(_WIDTH * width / (_ASPECT * len(notice)), _HEIGHT * height)
+    smallest, largest = (limit * pixels_a_point for limit in _PIXELS)
+    return max(1, int(max(smallest, min(largest, pixels)) / pixels_a_point))

@@ -1,5 +1,6 @@
 """Writing a prediction: every file whole, or none of them."""
 
+import json
 import math
 import os
 import shutil
@@ -20,7 +21,16 @@ from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
 from XrayToCTLib.dicom_series import check_replaceable, write_derived_series, write_dicom_series
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import PROJECTION_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, UNCERTAINTY_NOTICE, Provenance
+from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU
+from XrayToCTLib.marking import (
+    DIFFERENCE_NOTICE,
+    PROJECTION_NOTICE,
+    SALIENCY_NOTICE,
+    SYNTHETIC_NOTICE,
+    UNCERTAINTY_NOTICE,
+    XRAY_MARKS,
+    Provenance,
+)
 from XrayToCTLib.pictures import (
     Overlay,
     Picture,
@@ -32,12 +42,13 @@ from XrayToCTLib.pictures import (
     write_png,
 )
 from XrayToCTLib.pipeline import Prediction
+from XrayToCTLib.prepared_input import header_facts
 from XrayToCTLib.report import Report, write_report
 from XrayToCTLib.report_pdf import write_pdf
 from XrayToCTLib.volume import ct_from_network, image_from_network, radiograph_image, write_nifti, write_nrrd
 
-UNCERTAINTY_LIMIT_HU = 500.0  # full colour; the same for all patients, so that pictures can be compared
 PLANES = ("axial", "coronal", "sagittal")
+RESULT_NAME = "result.json"
 CT_NAMES = {"nrrd": "ct.nrrd", "nifti": "ct.nii.gz", "dicom": "dicom", "npy": "output.npy", "mrb": "scene.mrb"}
 
 
@@ -45,7 +56,7 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
     """Writes ``prediction`` to ``folder`` in ``formats`` (see the command line), always with projection and report.
 
     Everything is written to a hidden folder first and then moved; what lies there from before under the same names
-    is replaced.
+    is replaced. ``result.json`` holds what :func:`summary` gives.
 
     Returns:
         Path by output (``ct`` is the first volume format asked for), and the seconds it took.
@@ -64,6 +75,10 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
                 new = Path(staging) / "new"
                 new.mkdir()
                 names = _write_all(prediction, new, formats, started)
+                outputs = _paths(folder, {**names, "result": RESULT_NAME}, formats)
+                seconds = time.perf_counter() - started
+                text = json.dumps(summary(prediction, outputs, seconds), indent=1, allow_nan=False)
+                (new / RESULT_NAME).write_text(text, encoding="utf-8")
                 for item in new.iterdir():
                     _move(item, folder / item.name, Path(staging))
         except BaseException:
@@ -74,11 +89,14 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
         raise UnsuitableInput(
             f"{folder} cannot be written ({error.strerror}); choose another output folder."
         ) from error
+    return outputs, seconds
+
+
+def _paths(folder: Path, names: dict[str, str], formats: Sequence[str]) -> dict[str, str]:
+    """Path by output, ``ct`` first where there is one."""
     outputs = {key: str(folder / name) for key, name in names.items()}
     first = next((form for form in formats if form in CT_NAMES), None)
-    if first is not None:
-        outputs = {"ct": str(folder / CT_NAMES[first]), **outputs}
-    return outputs, time.perf_counter() - started
+    return outputs if first is None else {"ct": str(folder / CT_NAMES[first]), **outputs}
 
 
 def _move(item: Path, target: Path, staging: Path) -> None:
@@ -95,6 +113,7 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     ct = ct_from_network(prediction.volume, prediction.geometry.volume_mm)
     if "nrrd" in formats:
         write_nrrd(ct, folder / CT_NAMES["nrrd"], marks)
+        names |= _write_planes(prediction, provenance, folder)
     if "nifti" in formats:
         write_nifti(ct, folder / CT_NAMES["nifti"], marks)
     if "dicom" in formats:
@@ -143,6 +162,29 @@ def _write_all(prediction: Prediction, folder: Path, formats: Sequence[str], sta
     write_report(folder / "report.html", report)
     if "pdf" in formats:
         write_pdf(folder / "report.pdf", report, marks)
+    return names
+
+
+def _write_planes(prediction: Prediction, provenance: Provenance, folder: Path) -> dict[str, str]:
+    """What a viewer needs beside the CT: X-ray, projection in its grey scale, difference, saliency.
+
+    The three pictures are planes in the CT's space, see :func:`_plane`.
+    """
+    comparison = prediction.comparison
+    pictures = {
+        "radiograph": (prediction.network_input, XRAY_MARKS),
+        "projection": (comparison.matched, provenance.marks(PROJECTION_NOTICE)),
+        "difference": (comparison.difference, provenance.marks(DIFFERENCE_NOTICE)),
+    }
+    names = {}
+    for name, (picture, marks) in pictures.items():
+        names[f"{name}_nrrd"] = f"{name}.nrrd"
+        write_nrrd(_plane(prediction, picture), folder / f"{name}.nrrd", marks)
+    if prediction.saliency is not None:
+        names["saliency"] = "saliency.nrrd"
+        image = image_from_network(prediction.saliency.values, prediction.geometry.volume_mm)
+        marks = {**provenance.marks(SALIENCY_NOTICE), "XrayToCT.SaliencyClass": prediction.saliency.class_name}
+        write_nrrd(image, folder / names["saliency"], marks)
     return names
 
 
@@ -211,23 +253,22 @@ def _provenance(prediction: Prediction) -> Provenance:
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
     """The MRML scene."""
-    from XrayToCTLib.scene import SceneContent, build_scene, write_mrb
+    from XrayToCTLib.results_folder import scene_content
+    from XrayToCTLib.scene import build_scene, write_mrb
 
-    table = [("notice", SYNTHETIC_NOTICE), ("input", prediction.source.name), ("model", prediction.model.name)]
-    table += [(name, f"{value:.3f}") for name, value in _scores(prediction).items()]
-    table += [(f"probability of {name}", f"{value:.3f}") for name, value in (prediction.classes or {}).items()]
-    table += [("about TB", TB_NOTICE)]
-    table += [(check.name, f"{'passed' if check.passed else 'FAILED'}: {check.message}") for check in prediction.checks]
-    content = SceneContent(
-        radiograph_image=_plane(prediction, prediction.network_input),
-        ct=ct,
-        projection=_plane(prediction, prediction.comparison.matched),
-        difference=_plane(prediction, prediction.comparison.difference),
-        table=table,
-        attributes=marks,
-        name=prediction.source.stem,
-    )
-    write_mrb(build_scene(content).scene, path)
+    sides = prediction.geometry.volume_mm
+    maps = {}
+    if prediction.uncertainty is not None:
+        maps["uncertainty"] = image_from_network(prediction.uncertainty.deviation_hu, sides)
+    if prediction.saliency is not None:
+        maps["saliency"] = image_from_network(prediction.saliency.values, sides)
+    pictures = {
+        "radiograph": prediction.network_input,
+        "projection": prediction.comparison.matched,
+        "difference": prediction.comparison.difference,
+    }
+    result = summary(prediction, {}, 0.0)
+    write_mrb(build_scene(scene_content(result, prediction.geometry, ct, pictures, maps, marks)).scene, path)
 
 
 def _scores(prediction: Prediction) -> dict[str, float]:
@@ -306,12 +347,19 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
     return {
         "input": str(prediction.source),
         "notice": SYNTHETIC_NOTICE,
+        "software_version": __version__,
+        "xray": header_facts(prediction.radiograph),
+        "reading": asdict(prediction.reading),
+        "geometry": prediction.geometry.to_dict(),
+        "size_is_nominal": prediction.size_is_nominal,
         "model": _model(prediction),
         "device": prediction.device,
         "seconds": {**prediction.seconds, "write": write_seconds},
         "outputs": outputs,
         "comparison": _scores(prediction),
         "classes": prediction.classes or {},
+        "findings": prediction.findings,
+        "saliency_class": None if prediction.saliency is None else prediction.saliency.class_name,
         "checks": [asdict(check) for check in prediction.checks],
         "refinement": _refinement(prediction),
         "uncertainty": _uncertainty(prediction),

@@ -4,39 +4,49 @@ The command line, the Slicer module, batch mode and the tests all go through :fu
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from XrayToCTLib.classifier import CTClassifier, classify
+from XrayToCTLib.classification import Saliency, classifier_warnings, classify_volume
+from XrayToCTLib.classifier import CTClassifier
 from XrayToCTLib.comparison import Comparison, compare
-from XrayToCTLib.devices import choose_device, device_failures
-from XrayToCTLib.errors import DeviceError, ModelError, UnsuitableInput
+from XrayToCTLib.devices import choose_device, device_failures, release_memory
+from XrayToCTLib.errors import DeviceError, ModelError, cause_of
 from XrayToCTLib.generators import AnyGenerator
 from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.input_check import InputCheck, check_input, child_warning
+from XrayToCTLib.input_check import InputCheck
 from XrayToCTLib.input_network import InputNetwork
-from XrayToCTLib.marking import TB_NOTICE
-from XrayToCTLib.models import ModelInfo, default_model, find, load_classifier, load_generator, load_input_check
-from XrayToCTLib.physical_size import volume_side_mm
+from XrayToCTLib.models import (
+    ModelInfo,
+    default_model,
+    find,
+    load_classifier,
+    load_generator,
+    load_input_check,
+    trained_geometry,
+)
+from XrayToCTLib.options import AS_RECORDED, Reading
 from XrayToCTLib.plausibility import Check, check_volume
+from XrayToCTLib.prepared_input import prepare_input
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
-from XrayToCTLib.radiograph import Radiograph, network_input, read_radiograph
+from XrayToCTLib.radiograph import Radiograph
 from XrayToCTLib.refinement import Refinement, refine
 from XrayToCTLib.uncertainty import SAMPLES, Uncertainty, estimate
 
-CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Models:
-    """The networks of a run, loaded once. ``classifier`` and ``input_check`` are None where none is installed."""
+    """The networks of a run, loaded once. ``classifier`` and ``input_check`` are None where none is installed.
+
+    They are moved to ``device`` when they are first used, and moved again by the run after one that fell back.
+    """
 
     generator: AnyGenerator
     generator_info: ModelInfo
@@ -48,9 +58,8 @@ class Models:
 
     @property
     def geometry(self) -> Geometry:
-        """The geometry that the generator was trained on; X2CT's where the model does not say."""
-        size = self.generator.config.size
-        return self.generator_info.geometry or Geometry(detector_pixels=(size, size))
+        """The geometry that the generator was trained in; X2CT's where the model does not say."""
+        return trained_geometry(self.generator_info, self.generator.config.size)
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,11 @@ class Prediction:
         network_input: (S, S) in [0, 1]. output: raw network output (D, H, W), float32. volume: clamped to [0, 1].
         geometry: of the radiograph, scaled to the patient. size_is_nominal: whether its millimetres are a convention.
         projection: (S, S) in [0, 1], cone-beam projection of the volume. comparison: of the projection with the input.
-        classes: probability by class, None without a classifier.
+        classes: probability by class, None without a classifier. findings: the same by finding, empty where the
+            classifier knows none. saliency: where the evidence for the likeliest class lies; None without a classifier.
         refinement, uncertainty: None where they were not asked for.
         input_check: whether the X-ray looks like those in training; None where nothing checks it.
-        seconds: by stage.
+        seconds: by stage. reading: how the radiograph was to be read.
     """
 
     source: Path
@@ -86,6 +96,9 @@ class Prediction:
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     input_check: InputCheck | None = None
+    reading: Reading = AS_RECORDED
+    findings: dict[str, float] = field(default_factory=dict)
+    saliency: Saliency | None = None
 
 
 def load_models(model: str | None = None, device: str = "auto") -> Models:
@@ -97,10 +110,9 @@ def load_models(model: str | None = None, device: str = "auto") -> Models:
     chosen = choose_device(device)
     info = find(model, "generator") if model else default_model("generator")
     classifier_info = default_model("ct_classifier")
-    with device_failures(chosen):
-        generator = load_generator(info, chosen)
-        classifier = load_classifier(classifier_info, chosen)
-    input_check = load_input_check(default_model("input_check"))
+    with device_failures(torch.device("cpu")):
+        generator, classifier = load_generator(info), load_classifier(classifier_info)
+        input_check = load_input_check(default_model("input_check"))
     return Models(generator, info, classifier, classifier_info, chosen, device == "auto", input_check)
 
 
@@ -109,8 +121,7 @@ def generate(
     models: Models,
     *,
     is_network_input: bool = False,
-    view: str | None = None,
-    invert: str = "auto",
+    reading: Reading = AS_RECORDED,
     refine_steps: int = 0,
     uncertainty_samples: int = SAMPLES,
     progress: Progress = lambda stage, fraction: None,
@@ -119,68 +130,58 @@ def generate(
 
     Args:
         source: a radiograph, or with ``is_network_input`` an ``.npy`` file (S, S) that goes to the network as it is.
-        view, invert: see :func:`XrayToCTLib.radiograph.read_radiograph`.
+        reading: how the radiograph is read.
         refine_steps: steps of shape induction on this radiograph; 0 is none.
         uncertainty_samples: volumes from which the uncertainty is estimated; 0 is none, 1 does not do.
-        progress: called with the stage and the fraction of the whole done; may raise to cancel.
+        progress: called with the stage (one of STAGES) and the fraction of it that is done; may raise to cancel.
 
     Raises:
         UnsuitableInput, DeviceError: see the classes.
     """
-    options = (is_network_input, view, invert, refine_steps, uncertainty_samples, progress)
+    options = (is_network_input, reading, refine_steps, uncertainty_samples, progress)
     try:
         return _generate(source, models, *options)
     except DeviceError as error:
         if models.device.type == "cpu" or not models.may_fall_back:
             raise
-        slower = replace(models, generator=models.generator.cpu(), device=torch.device("cpu"))
-        if models.classifier is not None:
-            slower = replace(slower, classifier=models.classifier.cpu())
-        prediction = _generate(source, slower, *options)
-        return replace(prediction, warnings=(*prediction.warnings, f"{error} The CPU was used instead."))
+        cause = cause_of(error)
+        note = f"{error} The CPU was used instead" + (f" ({cause})." if cause else ".")
+    # Out of the handler, whose traceback would keep what fills the device's memory alive.
+    release_memory(models.device)
+    prediction = _generate(source, replace(models, device=torch.device("cpu")), *options)
+    return replace(prediction, warnings=(*prediction.warnings, note))
 
 
 def _generate(
     source: Path,
     models: Models,
     is_network_input: bool,
-    view: str | None,
-    invert: str,
+    reading: Reading,
     refine_steps: int,
     uncertainty_samples: int,
     progress: Progress,
 ) -> Prediction:
     seconds: dict[str, float] = {}
-    size = models.generator.config.size
 
     @contextmanager
-    def stage(name: str, fraction: float):
-        progress(name, fraction)
+    def stage(name: str) -> Iterator[Callable[[float], None]]:
+        progress(name, 0.0)
         started = time.perf_counter()
-        yield
+        yield lambda part: progress(name, part)
         seconds[name] = time.perf_counter() - started
 
-    with stage("read", 0.0):
-        radiograph = None if is_network_input else read_radiograph(source, view=view, invert=invert)
-        image = read_network_input(source, size) if radiograph is None else network_input(radiograph, size)
-        patient = volume_side_mm(radiograph, models.geometry)
-        checked = None if models.input_check is None else check_input(image, models.input_check)
-        child = child_warning(radiograph.header if radiograph else None)
-    geometry = scaled_geometry(models.geometry, patient.side_mm, radiograph.view if radiograph else view or "PA")
-    warnings = list(radiograph.warnings if radiograph else ()) + list(patient.warnings)
-    warnings += [checked.message] if checked is not None and not checked.passed else []
-    warnings += [child] if child else []
-    if geometry.view != models.geometry.view:
-        trained = models.geometry.view
-        warnings.append(f"The model was trained on {trained} X-rays; this {geometry.view} X-ray magnifies differently.")
+    with stage("read"):
+        size = models.generator.config.size
+        prepared = prepare_input(source, models.geometry, size, models.input_check, reading, is_network_input)
+    image, geometry, warnings = prepared.image, prepared.geometry, list(prepared.warnings)
 
-    with stage("generate", 0.1), device_failures(models.device):
+    with stage("generate") as part_done, device_failures(models.device):
+        # A run that fell back has left them on the CPU; this one tries the device again.
+        models.generator.to(models.device)
         batch = torch.from_numpy(image)[None, None].to(models.device)
         refined = None
         if refine_steps:
-            refined = refine(
-                models.generator, batch, geometry, refine_steps, lambda part: progress("generate", 0.1 + 0.4 * part)
-            )
+            refined = refine(models.generator, batch, geometry, refine_steps, part_done)
             result = refined.volume
             if not refined.accepted:
                 warnings.append(
@@ -197,43 +198,46 @@ def _generate(
 
     uncertainty = None
     if uncertainty_samples:
-        with stage("uncertainty", 0.5), device_failures(models.device):
+        with stage("uncertainty") as part_done, device_failures(models.device):
             uncertainty = estimate(
                 models.generator,
                 batch,
                 volume,
                 models.generator_info.metadata,
                 uncertainty_samples,
-                lambda part: progress("uncertainty", 0.5 + 0.2 * part),
+                part_done,
             )
-    with stage("project", 0.7):
+    with stage("project"):
         projection = project(volume, geometry)
         comparison = compare(image, projection)
-    with stage("classify", 0.75):
-        classes = None if models.classifier is None else class_probabilities(models.classifier, volume, models.device)
-    with stage("check", 0.85):
+    with stage("classify"):
+        read = None if models.classifier is None else classify_volume(models.classifier, volume, models.device)
+    with stage("check"):
         checks = check_volume(volume, geometry.volume_mm)
     if models.classifier_info is not None:
         warnings += classifier_warnings(models.classifier_info)
     return Prediction(
         source=source,
-        radiograph=radiograph,
+        radiograph=prepared.radiograph,
         network_input=image,
         model=models.generator_info,
         device=str(models.device),
         geometry=geometry,
-        size_is_nominal=patient.is_nominal,
+        size_is_nominal=prepared.size_is_nominal,
         output=output,
         volume=volume,
         projection=projection,
         comparison=comparison,
-        classes=classes,
+        classes=None if read is None else read.classes,
         checks=checks,
         refinement=refined,
         uncertainty=uncertainty,
         warnings=tuple(warnings),
         seconds=seconds,
-        input_check=checked,
+        input_check=prepared.check,
+        reading=reading,
+        findings={} if read is None else read.findings,
+        saliency=None if read is None else read.saliency,
     )
 
 
@@ -241,58 +245,3 @@ def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], normalised as a network's input."""
     line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
     return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
-
-
-def class_probabilities(classifier: CTClassifier, volume: np.ndarray, device: torch.device) -> dict[str, float]:
-    """Probability of each class for network values (D, H, W), resampled where a smaller generator made them."""
-    with device_failures(device):
-        batch = torch.from_numpy(volume)[None, None].to(device)
-        if max(batch.shape) != CLASSIFIER_SIDE:
-            batch = F.interpolate(batch, (CLASSIFIER_SIDE,) * 3, mode="trilinear")
-        scores = classify(classifier, batch)[0].tolist()
-    return dict(zip(classifier.config.classes, scores, strict=True))
-
-
-def classifier_warnings(info: ModelInfo) -> list[str]:
-    """What must stand beside the classes: where they come from, and how often they were right on simulated patients."""
-    metrics = info.metadata.get("metrics")
-    tested = metrics.get("generated") if isinstance(metrics, dict) else None
-    accuracy = tested.get("accuracy") if isinstance(tested, dict) else None
-    if not isinstance(accuracy, float):
-        return [TB_NOTICE]
-    return [
-        TB_NOTICE,
-        f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
-        "guessing is right in 33%.",
-    ]
-
-
-def scaled_geometry(geometry: Geometry, side_mm: float, view: str) -> Geometry:
-    """The model's geometry, all lengths in proportion, for a volume of ``side_mm``: the projection stays the same."""
-    factor = side_mm / max(geometry.volume_mm)
-    return Geometry(
-        source_to_axis_mm=geometry.source_to_axis_mm * factor,
-        source_to_detector_mm=geometry.source_to_detector_mm * factor,
-        detector_mm=(geometry.detector_mm[0] * factor, geometry.detector_mm[1] * factor),
-        detector_pixels=geometry.detector_pixels,
-        volume_mm=tuple(side * factor for side in geometry.volume_mm),  # type: ignore[arg-type]
-        view=view,
-    )
-
-
-def read_network_input(path: Path, size: int) -> np.ndarray:
-    """A network input saved with NumPy: (size, size), also with axes of length one in front; float32.
-
-    Raises:
-        UnsuitableInput: the file is not such an array.
-    """
-    remedy = f"give a NumPy file (.npy) of {size} x {size} numbers"
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UnsuitableInput(f"{path} cannot be read as a network input; {remedy}.") from error
-    if not isinstance(array, np.ndarray) or array.shape[-2:] != (size, size) or array.size != size * size:
-        raise UnsuitableInput(f"{path} is not one network input; {remedy}.")
-    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        raise UnsuitableInput(f"{path} holds values that are not finite numbers; {remedy}.")
-    return np.array(array, np.float32).reshape(size, size)

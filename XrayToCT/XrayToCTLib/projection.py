@@ -4,6 +4,7 @@ Volumes are tensors (N, 1, D, H, W) with D anterior to posterior, H superior to 
 Pictures come out as radiographs are displayed: row 0 superior, column 0 the patient's right, for both views.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -68,21 +69,52 @@ def cone_beam_projection(attenuation: torch.Tensor, geometry: Geometry) -> torch
     if not attenuation.is_floating_point():
         raise ValueError(f"the volume must be of a floating dtype, got {attenuation.dtype}")
     dtype = torch.promote_types(attenuation.dtype, torch.float32)
-    count, _, depth, height, width = attenuation.shape
+    count, _, depth = attenuation.shape[:3]
     rows, columns = geometry.detector_pixels
-    largest = max(rows * height, columns * width)
-    step = max(1, _MATRIX_ELEMENTS // largest)
-    matrices = _slice_matrices if step >= depth else _slice_matrices.__wrapped__
     sums = attenuation.new_zeros((count, rows, columns), dtype=dtype)
     with torch.autocast(attenuation.device.type, enabled=False):
-        for first, slab in zip(range(0, depth, step), attenuation.flatten(0, 1).split(step, dim=1), strict=True):
-            last = min(depth, first + step)
-            by_row, by_column = matrices(geometry, (depth, height, width), first, last, dtype, attenuation.device)
+        for slices, by_row, by_column in _slabs(geometry, tuple(attenuation.shape[2:]), dtype, attenuation.device):
+            slab = attenuation[:, 0, slices].to(dtype)
             # (S, H, W) @ (S, W, columns) for each volume, since one product for the batch would copy it; then a single
             # product sums over slices and rows together: (rows, S H) @ (S H, columns).
-            sums = sums + torch.stack([by_row @ torch.bmm(one, by_column).flatten(0, 1) for one in slab.to(dtype)])
+            sums = sums + torch.stack([by_row @ torch.bmm(one, by_column).flatten(0, 1) for one in slab])
         projection = sums * _step_length(geometry, depth, dtype, attenuation.device)
     return projection[:, None].to(attenuation.dtype)
+
+
+def back_projection(images: torch.Tensor, geometry: Geometry, shape: tuple[int, int, int]) -> torch.Tensor:
+    """The transpose of :func:`cone_beam_projection`: each pixel's value goes to the voxels of its ray, in proportion to
+    the length of the ray in them.
+
+    Args:
+        images: (N, 1, rows, columns), of a floating dtype. shape: (D, H, W) of the volume.
+
+    Returns:
+        (N, 1, D, H, W), in the images' unit times mm, in the dtype and on the device of the images. Differentiable.
+    """
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    depth, height, width = shape
+    with torch.autocast(images.device.type, enabled=False):
+        weighted = images[:, 0].to(dtype) * _step_length(geometry, depth, dtype, images.device)
+        slabs = []
+        for _, by_row, by_column in _slabs(geometry, shape, dtype, images.device):
+            by_column = by_column.transpose(1, 2)
+            spread = [(by_row.T @ one).view(-1, height, one.shape[1]) for one in weighted]
+            slabs.append(torch.stack([torch.bmm(one, by_column) for one in spread]))
+    return torch.cat(slabs, 1)[:, None].to(images.dtype)
+
+
+def _slabs(
+    geometry: Geometry, shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device
+) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Coronal slices in portions, with their interpolation matrices (see _slice_matrices)."""
+    depth, height, width = shape
+    rows, columns = geometry.detector_pixels
+    step = max(1, _MATRIX_ELEMENTS // max(rows * height, columns * width))
+    matrices = _slice_matrices if step >= depth else _slice_matrices.__wrapped__
+    for first in range(0, depth, step):
+        last = min(depth, first + step)
+        yield slice(first, last), *matrices(geometry, shape, first, last, dtype, device)
 
 
 @lru_cache(maxsize=4)

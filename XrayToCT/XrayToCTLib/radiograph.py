@@ -2,7 +2,7 @@
 
 import gzip
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pydicom
 
 from XrayToCTLib.framing import content_box, square_field
 from XrayToCTLib.grayscale import chest_likeness, normalise
+from XrayToCTLib.options import AS_RECORDED, Reading
 from XrayToCTLib.photograph import straighten_film
 from XrayToCTLib.radiograph_dicom import is_radiographic, read_dicom
 from XrayToCTLib.radiograph_files import read_medical_image, read_picture
@@ -49,35 +50,25 @@ class Radiograph:
     header: pydicom.Dataset | None
 
 
-def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = "auto") -> Radiograph:
+def read_radiograph(path: str | Path, reading: Reading = AS_RECORDED) -> Radiograph:
     """Read a frontal chest radiograph from a DICOM, PNG, JPEG, TIFF, NRRD, NIfTI or MetaImage file.
 
     The content decides, not the extension. Left and right are never exchanged by guess: only a header that records
-    the patient's orientation turns a picture.
-
-    Args:
-        path: the file.
-        view: "PA" or "AP"; None takes the header's, else "PA".
-        invert: "auto" inverts where no header tells the grey scale and the picture looks more like a chest when
-            inverted; "yes" inverts what a viewer would display; "no" never does.
+    the patient's orientation, or the user, turns a picture.
 
     Raises:
         UnsuitableInput: the file is missing, damaged, or not a single frontal radiograph of 64 pixels on either side
             to 100 megapixels; one sentence that names the file and the remedy.
-        ValueError: an unknown ``view`` or ``invert``.
     """
-    if view not in (None, "PA", "AP"):
-        raise ValueError(f"view must be PA, AP or None, not {view!r}")
-    if invert not in ("auto", "yes", "no"):
-        raise ValueError(f"invert must be auto, yes or no, not {invert!r}")
     path = Path(path)
-    image = _read_any(path, view)
+    image = _flipped_and_cropped(_read_any(path, reading.view), reading, path)
     notes = list(image.warnings)
     try:
         rough = normalise(image.values)
         film = straighten_film(rough, certain=not image.photographed) if _may_be_photograph(image) else None
         values = image.values if film is None else film
-        box, inverted, polarity_notes = _frame_and_polarity(rough if film is None else normalise(film), invert, image)
+        shown = rough if film is None else normalise(film)
+        box, inverted, polarity_notes = _frame_and_polarity(shown, reading.invert, image)
         # The frame must not take part in the normalisation, so that comes last, and only once.
         pixels = normalise(-values[box] if inverted else values[box])
     except ValueError as error:
@@ -99,7 +90,7 @@ def read_radiograph(path: str | Path, *, view: str | None = None, invert: str = 
         pixels=pixels,
         spacing_mm=spacing,
         magnification=magnification,
-        view=view or image.view or "PA",
+        view=reading.view or image.view or "PA",
         source=path,
         warnings=tuple(notes),
         header=image.header,
@@ -127,6 +118,23 @@ def padded_side_mm(radiograph: Radiograph) -> float | None:
         return None
     sides = (count * spacing for count, spacing in zip(radiograph.pixels.shape, radiograph.spacing_mm, strict=True))
     return max(sides) / (radiograph.magnification or 1.0)
+
+
+def _flipped_and_cropped(image: RecordedImage, reading: Reading, path: Path) -> RecordedImage:
+    """The image as though the file held only the part that ``reading`` keeps."""
+    values, notes = image.values, []
+    if reading.flip:
+        values = values[:, ::-1]
+        notes.append("Left and right were exchanged on request: compare the side marker.")
+    if reading.crop is not None:
+        rows, columns = values.shape
+        top, bottom, left, right = reading.crop
+        values = values[round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
+        notes.append("The X-ray was cropped on request.")
+        if min(values.shape) < SMALLEST_SIDE:
+            kept = f"keeps only {values.shape[0]} x {values.shape[1]} pixels of its crop"
+            raise unsuitable(path, kept, f"crop it less, to at least {SMALLEST_SIDE} pixels on either side")
+    return replace(image, values=np.ascontiguousarray(values), warnings=(*image.warnings, *notes))
 
 
 def _read_any(path: Path, view: str | None) -> RecordedImage:

@@ -71,10 +71,10 @@ def read_dicom(path: Path, view: str | None = None) -> RecordedImage:
         if transposed and spacing is not None:
             spacing = spacing[::-1]
     captured = _is_captured(header)
-    if not captured and _text(header, "PresentationIntentType") == "FOR PROCESSING":
+    if not captured and header_text(header, "PresentationIntentType") == "FOR PROCESSING":
         notes.append("The DICOM image is raw detector data meant for processing, so its grey scale was guessed.")
         captured = True
-    part = _text(header, "BodyPartExamined")
+    part = header_text(header, "BodyPartExamined")
     if part and not re.search("CHEST|THORAX|LUNG|RIB", part):
         notes.append(f"The DICOM header names the body part {part[:32]!r}, not the chest.")
     return RecordedImage(
@@ -83,7 +83,7 @@ def read_dicom(path: Path, view: str | None = None) -> RecordedImage:
         magnification=magnification,
         view=recorded_view,
         polarity_known=not captured,
-        photographed=colourful or _text(header, "Modality") == "XC",
+        photographed=colourful or header_text(header, "Modality") == "XC",
         warnings=tuple(notes),
         header=header,
     )
@@ -106,7 +106,7 @@ def recorded_spacing(header: pydicom.Dataset) -> tuple[tuple[float, float] | Non
     Source: DICOM PS3.3 10.7.1 (Basic Pixel Spacing Calibration Macro) and C.8.7.1 (X-ray).
     """
     calibrated = _spacing(header, "PixelSpacing")
-    if calibrated and _text(header, "PixelSpacingCalibrationType") in ("GEOMETRY", "FIDUCIAL"):
+    if calibrated and header_text(header, "PixelSpacingCalibrationType") in ("GEOMETRY", "FIDUCIAL"):
         return calibrated, 1.0
     spacing = _spacing(header, "ImagerPixelSpacing") or calibrated or _spacing(header, "NominalScannedPixelSpacing")
     if spacing is None:
@@ -143,7 +143,7 @@ def _check_header(path: Path, header: pydicom.Dataset, view: str | None) -> str 
     """Refuse all but a single frontal radiographic image; the view that the header records, or ``view``."""
     if not is_radiographic(header):
         raise unsuitable(path, "is DICOM without an image", _OTHER_RADIOGRAPH)
-    modality = _text(header, "Modality")
+    modality = header_text(header, "Modality")
     storage_class = str(header.get("SOPClassUID", "") or "")
     if modality not in _RADIOGRAPHY | _CAPTURED or (storage_class and not _STORAGE_CLASS.fullmatch(storage_class)):
         raise unsuitable(path, f"is not a chest radiograph but a {modality or 'different'} image", _OTHER_RADIOGRAPH)
@@ -155,10 +155,12 @@ def _check_header(path: Path, header: pydicom.Dataset, view: str | None) -> str 
 
 def _recorded_view(path: Path, header: pydicom.Dataset) -> str | None:
     """ "PA", "AP" or None where nothing tells it; lateral and oblique views are refused."""
-    position = _text(header, "ViewPosition")
+    position = header_text(header, "ViewPosition")
     if not position:
         codes: Sequence[Any] = header.get("ViewCodeSequence") or ()
-        position = " ".join(_text(code, "CodeMeaning") for code in codes) or _text(header, "SeriesDescription")
+        position = " ".join(header_text(code, "CodeMeaning") for code in codes) or header_text(
+            header, "SeriesDescription"
+        )
     words = set(re.findall("[A-Z]+", position.replace("-", "")))
     frontal = {"PA", "POSTEROANTERIOR"} & words, {"AP", "ANTEROPOSTERIOR"} & words
     if not any(frontal) and "DECUBITUS" not in words:
@@ -204,7 +206,7 @@ def _displayed_values(path: Path, header: pydicom.Dataset) -> tuple[np.ndarray, 
         stored = _stored_values_by_itk(path, dataset)
     if stored.shape[:2] != (header.Rows, header.Columns):
         raise ValueError("pixel data and header disagree")
-    photometric = _text(dataset, "PhotometricInterpretation")
+    photometric = header_text(dataset, "PhotometricInterpretation")
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     elif photometric.startswith("YBR") and stored.ndim == 3:
@@ -278,7 +280,7 @@ def _stored_values_by_itk(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
     slope = (_numbers(dataset, "RescaleSlope") or [1.0])[0] or 1.0
     intercept = (_numbers(dataset, "RescaleIntercept") or [0.0])[0]
     stored = np.rint((values - intercept) / slope).astype(np.int32)
-    if _text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
+    if header_text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         largest = -1 if dataset.PixelRepresentation else 2 ** int(dataset.BitsStored) - 1
         stored = largest - stored
     return stored
@@ -287,10 +289,11 @@ def _stored_values_by_itk(path: Path, dataset: pydicom.Dataset) -> np.ndarray:
 def _is_captured(header: pydicom.Dataset) -> bool:
     """Whether the file is a secondary capture, whose photometric interpretation says nothing about bone."""
     storage_class = str(header.get("SOPClassUID", "") or "")
-    return _text(header, "Modality") not in _RADIOGRAPHY or bool(_SECONDARY_CAPTURE.fullmatch(storage_class))
+    return header_text(header, "Modality") not in _RADIOGRAPHY or bool(_SECONDARY_CAPTURE.fullmatch(storage_class))
 
 
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+def header_text(dataset: pydicom.Dataset, keyword: str) -> str:
+    """An element as text without spaces around it, in capitals; empty where it is missing."""
     value = dataset.get(keyword)
     return "" if value is None else str(value).strip().upper()
 

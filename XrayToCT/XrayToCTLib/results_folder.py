@@ -21,6 +21,8 @@ from XrayToCTLib.xray_plane import XrayPlane
 _AGAIN = "generate the CT again"
 _LARGEST_RESULT = 1 << 24  # bytes of result.json
 _MARK = "XrayToCT."
+#: Which X-ray a synthetic node comes from: its SOP Instance UID, where it was DICOM.
+XRAY_UID_ATTRIBUTE = "XrayToCT.XrayUID"
 
 
 def read_results(folder: str | Path) -> SceneContent:
@@ -35,27 +37,46 @@ def read_results(folder: str | Path) -> SceneContent:
     """
     folder = Path(folder)
     result, geometry = _read_result(folder / "result.json")
-    plane = XrayPlane(geometry)
     ct, marks = _read_ct(folder / "ct.nrrd", geometry)
     pictures = {name: _read_picture(folder / f"{name}.nrrd") for name in ("radiograph", "projection")}
     if (folder / "difference.nrrd").exists():
         pictures["difference"] = _read_picture(folder / "difference.nrrd")
-    shape = pictures["radiograph"].shape
     for name, picture in pictures.items():
-        if picture.shape != shape:
+        if picture.shape != pictures["radiograph"].shape:
             raise unsuitable(folder / f"{name}.nrrd", "has another size than the X-ray", _AGAIN)
-    placed = {name: plane.image(picture) for name, picture in pictures.items()}
     maps = {name: _read_map(folder / f"{name}.nrrd", ct) for name in ("uncertainty", "saliency")}
+    return scene_content(result, geometry, ct, pictures, maps, marks)
+
+
+def scene_content(
+    result: Mapping[str, Any],
+    geometry: Geometry,
+    ct: sitk.Image,
+    pictures: Mapping[str, np.ndarray],
+    maps: Mapping[str, sitk.Image | None],
+    marks: dict[str, str],
+) -> SceneContent:
+    """A result for a scene, its pictures on the plane of `XrayPlane`.
+
+    Args:
+        result: the object of ``generate --json``.
+        geometry: of the X-ray.
+        ct: int16 HU.
+        pictures: "radiograph", "projection" in its grey scale, perhaps "difference", each (H, W).
+        maps: perhaps "uncertainty" and "saliency", on the CT's voxels.
+        marks: of the synthetic CT.
+    """
+    placed = {name: XrayPlane(geometry).image(picture) for name, picture in pictures.items()}
     return SceneContent(
         radiograph_image=placed["radiograph"],
         ct=ct,
         projection=placed["projection"],
         difference=placed.get("difference"),
         table=result_rows(result),
-        attributes=marks,
+        attributes={**marks, **_xray_mark(result)},
         name=PurePosixPath(_file_name(result)).stem,
-        uncertainty=maps["uncertainty"],
-        saliency=maps["saliency"],
+        uncertainty=maps.get("uncertainty"),
+        saliency=maps.get("saliency"),
         geometry=geometry,
         provenance=provenance(result),
     )
@@ -65,7 +86,8 @@ def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The table (name, value) of a result, the object of ``generate --json``; classes never without what TB is from."""
     rows = [("notice", SYNTHETIC_NOTICE), ("input", _file_name(result)), ("model", str(result["model"]["name"]))]
     rows += [(name, _number(value)) for name, value in result["comparison"].items()]
-    rows += [(f"probability of {name}", _number(value)) for name, value in (result["classes"] or {}).items()]
+    probabilities = {**(result["classes"] or {}), **(result.get("findings") or {})}
+    rows += [(f"probability of {name}", _number(value)) for name, value in probabilities.items()]
     rows += [("about TB", TB_NOTICE)]
     rows += [
         (str(check["name"]), f"{'passed' if check['passed'] else 'FAILED'}: {check['message']}")
@@ -79,6 +101,12 @@ def provenance(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result without the places of its files, which mean nothing elsewhere and may name a person."""
     kept = {name: value for name, value in result.items() if name != "outputs"}
     return {**kept, "input": _file_name(result)}
+
+
+def _xray_mark(result: Mapping[str, Any]) -> dict[str, str]:
+    xray = result.get("xray")
+    uid = xray.get("sop_instance_uid") if isinstance(xray, Mapping) else None
+    return {XRAY_UID_ATTRIBUTE: uid} if isinstance(uid, str) else {}
 
 
 def _file_name(result: Mapping[str, Any]) -> str:

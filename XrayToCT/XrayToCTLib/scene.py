@@ -20,7 +20,7 @@ from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.colour_tables import difference_colours, overlay_colours
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.hounsfield import WINDOWS
+from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU, WINDOWS
 from XrayToCTLib.marking import SALIENCY_NOTICE, SYNTHETIC_NOTICE, UNCERTAINTY_NOTICE
 from XrayToCTLib.volume_nodes import add_picture, add_volume, mark, set_window
 from XrayToCTLib.xray_model import add_xray_model
@@ -28,8 +28,7 @@ from XrayToCTLib.xray_model import add_xray_model
 #: Which result a node belongs to, and how its X-ray was taken (`Geometry.to_dict` as JSON).
 RESULT_ATTRIBUTE = "XrayToCT.Result"
 GEOMETRY_ATTRIBUTE = "XrayToCT.Geometry"
-#: Full colour of the maps and of the differences; the same for all patients, so that views can be compared.
-UNCERTAINTY_LIMIT_HU = 500.0
+#: Full colour of differences of grey values; the same for all patients, so that views can be compared.
 DIFFERENCE_LIMIT = 0.5
 
 # (HU, opacity), (HU, red, green, blue). Parenchyma is a thin veil and its border the surface one sees; soft tissue
@@ -168,16 +167,13 @@ def _add_nodes(scene: Any, content: SceneContent) -> SceneNodes:
             nodes[role] = add_volume(scene, image, f"{notice} - {content.name}", role, told)
             _colour(nodes[role], overlay_colours(scene), 0.0, limit)
     if content.geometry is not None:
-        nodes["xray_model"] = add_xray_model(
-            scene, content.radiograph_image, f"X-ray in space - {content.name}", belongs
-        )
+        name = f"X-ray in space - {content.name}"
+        nodes["xray_model"] = add_xray_model(scene, content.radiograph_image, name, belongs)
     nodes["table"] = _add_table(scene, content.table, f"Results of {synthetic}", marks)
     if content.provenance:
         nodes["provenance"] = _add_provenance(scene, content.provenance, f"Provenance of {synthetic}", marks)
-    folder = _add_folder(
-        scene, synthetic, list(nodes.values()), {**content.attributes, RESULT_ATTRIBUTE: belongs[RESULT_ATTRIBUTE]}
-    )
-    return SceneNodes(scene, belongs[RESULT_ATTRIBUTE], folder, **nodes)
+    folder = _add_folder(scene, synthetic, list(nodes.values()), {**content.attributes, **result})
+    return SceneNodes(scene, result[RESULT_ATTRIBUTE], folder, **nodes)
 
 
 @contextmanager

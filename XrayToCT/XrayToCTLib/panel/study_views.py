@@ -28,7 +28,7 @@ _ROLE = "study case"
 _MARKS = {"XrayToCT.Synthetic": "BLINDED", "XrayToCT.Notice": STUDY_NOTICE}
 _COLOURS = ("#F34A33", "#6EB04B", "#EDD54C")
 _BEFORE_SLICER = 10.0  # priority of our observer of clicks: Slicer's own would change the window
-_MARK_COLOUR, _GLYPH_SCALE, _TEXT_SCALE = (1.0, 0.84, 0.4), 3.0, 4.0
+_MARK_COLOUR, _GLYPH_MM, _TEXT_SCALE = (1.0, 0.84, 0.4), 8.0, 4.0
 
 ClickHandler = Callable[[str, tuple[float, float, float]], None]
 
@@ -75,7 +75,8 @@ class StudyViews:
         self._points.CreateDefaultDisplayNodes()
         display = self._points.GetDisplayNode()
         display.SetSelectedColor(*_MARK_COLOUR)
-        display.SetGlyphScale(_GLYPH_SCALE)
+        display.SetUseGlyphScale(False)  # in mm, so that a mark does not hide more of a small view
+        display.SetGlyphSize(_GLYPH_MM)
         display.SetTextScale(_TEXT_SCALE)
         for view in STUDY_VIEWS:
             logic = self._manager.sliceWidget(view).sliceLogic()
