@@ -21,10 +21,10 @@ def listed_cases(folder: Path) -> list[ListedCase]:
     """A CT of each patient in each arm; arms differ in spacing, values and what stands in the file's header."""
     cases = []
     for arm, spacing, shift in zip(ARMS, (5.0, 4.0, 5.0), (0, 10, -10), strict=True):
+        count = round(320 / spacing)
+        body = asymmetric_body((count,) * 3, (spacing,) * 3, centre=(7.0, 3.0, -11.0))
         for patient, condition in zip(PATIENTS, CONDITIONS, strict=True):
-            count = round(320 / spacing)
-            image = asymmetric_body((count,) * 3, (spacing,) * 3, centre=(7.0, 3.0, -11.0))
-            image = sitk.Cast(image + (shift + PATIENTS.index(patient)), sitk.sitkInt16)
+            image = sitk.Cast(body + (shift + PATIENTS.index(patient)), sitk.sitkInt16)
             image.SetMetaData("Patient", patient)
             image.SetMetaData("XrayToCT.Model", arm)
             path = folder / f"{arm}_{patient}.nrrd"

@@ -5,12 +5,16 @@ import itertools
 import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from conftest import REPOSITORY
 from made_study import ARMS, CONDITIONS, PATIENTS, READERS, REPEATS, SIZE, case_values, listed_cases, made_study
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.marking import STUDY_NOTICE
@@ -482,15 +486,21 @@ def test_agreement_and_arms_are_those_of_the_answers_given(made, study_folder):
     assert judged["R2", "real"].class_accuracy == 0.75
 
 
-def test_the_commands_make_follow_and_evaluate_a_study(run, run_json, tmp_path):
+@pytest.fixture
+def list_of_cases(tmp_path) -> Path:
+    """Of two arms and three patients."""
     sources = tmp_path / "sources"
     sources.mkdir()
-    cases = listed_cases(sources)[:6]
+    cases = [case for case in listed_cases(sources) if case.arm != ARMS[2] and case.patient != PATIENTS[3]]
     rows = [[f"sources/{case.path.name}", case.arm, case.condition, case.patient] for case in cases]
     with (tmp_path / "cases.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["file", "arm", "class", "patient"], *rows])
+    return tmp_path / "cases.csv"
+
+
+def test_the_commands_make_follow_and_evaluate_a_study(run, run_json, list_of_cases, tmp_path):
     study, key, results = tmp_path / "study", tmp_path / "key.json", tmp_path / "results"
-    made = run("study", "new", tmp_path / "cases.csv", "-o", study, "--key", key, "--readers", "R1,R2", "--size", 32)
+    made = run("study", "new", list_of_cases, "-o", study, "--key", key, "--readers", "R1,R2", "--size", 32)
     assert made.returncode == 0, made.stderr
     assert "6 cases for 2 readers" in made.stdout
     ReadingSession(study, "R1").submit(4, 3, "tb", (MARK,), "ribs\nmissing")
@@ -513,9 +523,21 @@ def test_the_commands_make_follow_and_evaluate_a_study(run, run_json, tmp_path):
     assert re.search(r"R1 and R2 +class +6 +0\.00 +0\.00", table.stdout)
 
 
+def test_the_commands_of_the_page_run_as_they_stand(list_of_cases):
+    page = (REPOSITORY / "docs" / "reader-study.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    for command in block.splitlines():
+        program, *arguments = shlex.split(command)
+        assert program == "xray-to-ct"
+        done = subprocess.run(
+            [sys.executable, "-m", "XrayToCTLib", *arguments], cwd=list_of_cases.parent, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    assert (list_of_cases.parent / "study-results" / "ratings.csv").is_file()
+
+
 def test_the_commands_refuse_in_one_sentence_with_exit_code_3(run, tmp_path, made):
     for arguments in (
-        ("status", tmp_path),
         ("agree", made[0], tmp_path / "no.json"),
         ("new", tmp_path / "no.csv", "-o", tmp_path / "s", "--key", tmp_path / "k", "--readers", "R1"),
     ):
@@ -523,6 +545,7 @@ def test_the_commands_refuse_in_one_sentence_with_exit_code_3(run, tmp_path, mad
         assert done.returncode == 3, done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert os.listdir(tmp_path) == []
+    assert run("study", "new", tmp_path / "no.csv").returncode == 2
 
 
 def test_looking_before_the_end_is_said_to_unblind(made, study_folder, run_json):
