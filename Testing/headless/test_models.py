@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from XrayToCTLib import model_files, models
+from XrayToCTLib import model_files, model_folders, models
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.compact_generator import CompactConfig
 from XrayToCTLib.errors import ModelError
@@ -32,7 +32,7 @@ def folders(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("XRAYTOCT_MODELS", f"{tmp_path / 'first'}{models.os.pathsep}{tmp_path / 'second'}")
     monkeypatch.setenv("XRAYTOCT_CACHE", str(tmp_path / "user"))
-    monkeypatch.setattr(models, "PACKAGE_WEIGHTS", tmp_path / "package")
+    monkeypatch.setattr(model_folders, "PACKAGE_WEIGHTS", tmp_path / "package")
     return tmp_path
 
 

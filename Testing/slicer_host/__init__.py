@@ -6,8 +6,8 @@
 
 `start` puts the modules that Slicer has and slicer-core lacks where a scripted module looks for them: `qt`, `ctk`,
 `slicer.app`, `slicer.modules`, `slicer.mrmlScene`, `slicer.ScriptedLoadableModule`, `slicer.parameterNodeWrapper`,
-`slicer.i18n`, `slicer.packaging`, `SampleData`, `PyTorchUtils`. No screen is needed, nothing waits for a user and nothing
-is installed: see `recorded`.
+`slicer.i18n`, `slicer.packaging`, `SampleData`, `PyTorchUtils`. No screen is needed, nothing waits for a user and
+nothing is installed: see `recorded`.
 """
 
 from __future__ import annotations
@@ -28,58 +28,105 @@ __all__ = [
     "recorded",
     "screenshot",
     "start",
+    "stop",
     "unload_module",
     "use_theme",
     "wait_until",
 ]
 
 _application: Any = None
+_installation: Any = None
+_running = False
 
 
 def start() -> None:
-    """Make the application and its modules; a second call does nothing."""
-    global _application
-    if _application is not None:
+    """Make Slicer's modules importable. The application is made once and lives as long as the process.
+
+    Qt and VTK draw without a screen, unless QT_QPA_PLATFORM and VTK_DEFAULT_OPENGL_WINDOW say otherwise.
+    """
+    global _running
+    if _running:
         return
+    if _application is None:
+        _make()
+    else:
+        _installation.restore()
+    _running = True
+
+
+def stop() -> None:
+    """Take Slicer's modules away again, and empty the scene, so that other tests find none of them."""
+    global _running
+    if not _running:
+        return
+    import slicer
+
+    for name in _application.module_manager.scripted_names():
+        unload_module(name)
+    slicer.mrmlScene.Clear(0)
+    recorded.clear()
+    _installation.remove()
+    _running = False
+
+
+def _make() -> None:
+    global _application, _installation
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false")
     import slicer
 
     from slicer_host import stand_ins
-    from slicer_host.application import qSlicerApplication
+    from slicer_host.application import python_slicer_path, qSlicerApplication
     from slicer_host.ctk_widgets import CTK_WIDGETS
+    from slicer_host.installation import Installation
     from slicer_host.modules import modules_namespace, qSlicerScriptedLoadableModule
     from slicer_host.mrml_widgets import SLICER_WIDGETS
     from slicer_host.pythonqt import class_of, wrap
-    from slicer_host.qt_module import QtModule
+    from slicer_host.qt_module import QtModule, quiet_messages
 
+    install = _installation = Installation()
+    install.module("qt", QtModule("qt"))
     ctk = ModuleType("ctk")
     vars(ctk).update({name: class_of(native) for name, native in CTK_WIDGETS.items()})
-    sys.modules.update(qt=QtModule("qt"), ctk=ctk)
+    install.module("ctk", ctk)
+    quiet_messages()
     _application = qSlicerApplication()
     _application.setStyle("Fusion")
-    for name, native in SLICER_WIDGETS.items():
-        setattr(slicer, name, class_of(native))
-    slicer.qSlicerScriptedLoadableModule = class_of(qSlicerScriptedLoadableModule)
-    slicer.app = wrap(_application)
-    slicer.mrmlScene = _application.mrmlScene()
-    slicer.modules = modules_namespace()
-    slicer.selfTests = {}
-    for name, module in (("packaging", stand_ins.packaging()), ("i18n", stand_ins.i18n())):
-        _add_submodule(slicer, name, module)
+    attributes = {
+        **{name: class_of(native) for name, native in SLICER_WIDGETS.items()},
+        "qSlicerScriptedLoadableModule": class_of(qSlicerScriptedLoadableModule),
+        "app": wrap(_application),
+        "mrmlScene": _application.mrmlScene(),
+        "modules": modules_namespace(),
+        "selfTests": {},
+    }
+    for name, value in attributes.items():
+        install.attribute(slicer, name, value)
+    install.variable("PATH", python_slicer_path(_application.slicerHome))
+    install.module("slicer.packaging", stand_ins.packaging())
+    install.module("slicer.i18n", stand_ins.i18n())
     from slicer_host import parameter_nodes, scripted_module
 
-    _add_submodule(slicer, "ScriptedLoadableModule", scripted_module)
-    _add_submodule(slicer, "parameterNodeWrapper", parameter_nodes)
-    sys.modules.update(SampleData=stand_ins.sample_data(), PyTorchUtils=stand_ins.pytorch_utils())
+    install.module("slicer.ScriptedLoadableModule", scripted_module)
+    install.module("slicer.parameterNodeWrapper", parameter_nodes)
+    install.module("SampleData", stand_ins.sample_data())
+    install.module("PyTorchUtils", stand_ins.pytorch_utils())
     _application.open_main_window()
+    _application.mainWindow().moduleSelector().moduleSelected.connect(_application.module_manager.open_module)
+    install.attribute(sys, "excepthook", _noting(sys.excepthook))
     use_theme("light")
 
 
-def _add_submodule(package: ModuleType, name: str, module: ModuleType) -> None:
-    sys.modules[f"{package.__name__}.{name}"] = module
-    setattr(package, name, module)
+def _noting(print_exception: Callable) -> Callable:
+    """Exceptions in VTK observers and in overridden methods of Qt are only printed: note them like those of slots."""
+
+    def note(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if isinstance(error, Exception):
+            recorded.slot_errors.append(error)
+        print_exception(kind, error, trace)
+
+    return note
 
 
 def load_module(path: Path) -> Any:
@@ -91,27 +138,22 @@ def load_module(path: Path) -> Any:
     from slicer_host.modules import dock
 
     start()
-    module = _application.modules.load_scripted(Path(path).resolve())
+    module = _application.module_manager.load_scripted(Path(path).resolve())
     _application.startupCompleted.emit()
     container = module.widgetRepresentation()
     window = _application.mainWindow()
     dock(window, container)
     window.show()
     window.moduleSelector().selectModule(Path(path).stem)
-    container.self().enter()
     process_events(0)
     return container.self()
 
 
 def unload_module(name: str) -> None:
     """Unload a module as Slicer does when it ends: `exit` and `cleanup` are called."""
-    import slicer
     from PySide6 import QtWidgets
 
-    widget = getattr(slicer.modules, f"{name}Widget", None)
-    if widget is not None:
-        widget.exit()
-    _application.modules.unload(name)
+    _application.module_manager.unload(name)
     for panel in _application.mainWindow().findChildren(QtWidgets.QDockWidget):
         panel.deleteLater()
     process_events(0)

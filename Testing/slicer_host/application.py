@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,8 @@ class qSlicerApplication(QtWidgets.QApplication):
         super().__init__(["Slicer"])
         self._folder = Path(tempfile.mkdtemp(prefix="slicer-host-"))
         atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
-        for name in ("home", "temporary", "cache", "settings"):
-            (self._folder / name).mkdir()
+        for name in ("home/bin", "home/share/ColorFiles", "temporary", "cache", "settings"):
+            (self._folder / name).mkdir(parents=True)
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
         for scope in (QtCore.QSettings.Scope.UserScope, QtCore.QSettings.Scope.SystemScope):
             QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, scope, str(self._folder / "settings"))
@@ -51,15 +53,17 @@ class qSlicerApplication(QtWidgets.QApplication):
         self._options = CommandOptions(self)
         self._scene, self._logic = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
         self._paused = 0
-        self.modules = qSlicerModuleManager(self)
+        self.module_manager = qSlicerModuleManager(self)
         self._files = qSlicerCoreIOManager(self)
         self._window: qSlicerMainWindow | None = None
         self._layouts: qSlicerLayoutManager | None = None
 
     def open_main_window(self) -> None:
-        """The scene's default nodes, the logics of the modules that Slicer brings, and the main window with its views."""
+        """The scene's default nodes, the logics of Slicer's own modules, and the main window with its views."""
+        self._logic.SetHomeDirectory(self.slicerHome)
+        self._logic.SetShareDirectory("share")
         _prepare_scene(self._scene, self._logic, self._folder / "cache")
-        self.modules.load_logics(self._scene, self._logic)
+        self.module_manager.load_logics(self._scene, self._logic)
         self._window = qSlicerMainWindow()
         self._window.resize(1400, 900)
         self._layouts = qSlicerLayoutManager(self._scene, self._logic, self._window)
@@ -91,7 +95,7 @@ class qSlicerApplication(QtWidgets.QApplication):
         return self._layouts
 
     def moduleManager(self) -> qSlicerModuleManager:
-        return self.modules
+        return self.module_manager
 
     def coreIOManager(self) -> qSlicerCoreIOManager:
         return self._files
@@ -111,6 +115,10 @@ class qSlicerApplication(QtWidgets.QApplication):
     def commandOptions(self) -> CommandOptions:
         return self._options
 
+    def startupEnvironment(self) -> QtCore.QProcessEnvironment:
+        """The environment as it was before Slicer's launcher changed it."""
+        return QtCore.QProcessEnvironment.systemEnvironment()
+
     def testingEnabled(self) -> bool:
         """No: in testing mode message boxes would be passed over, and the host could not tell what a user would see."""
         return False
@@ -122,6 +130,14 @@ class qSlicerApplication(QtWidgets.QApplication):
     def resumeRender(self) -> bool:
         self._paused = max(0, self._paused - 1)
         return self._paused == 0
+
+
+def python_slicer_path(home: str) -> str:
+    """A PATH with PythonSlicer: as in Slicer, a launcher that has Python as its child."""
+    launcher = Path(home) / "bin" / "PythonSlicer"
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n', encoding="utf-8")
+    launcher.chmod(0o755)
+    return f"{launcher.parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _prepare_scene(scene: Any, logic: Any, cache: Path) -> None:
@@ -136,6 +152,8 @@ def _prepare_scene(scene: Any, logic: Any, cache: Path) -> None:
     logic.SetMRMLScene(scene)
     if scene.GetFirstNodeByClass("vtkMRMLCrosshairNode") is None:
         crosshair = slicer.vtkMRMLCrosshairNode()
+        crosshair.SetCrosshairName("default")
+        crosshair.SetName("Crosshair")
         crosshair.SetSingletonTag("default")
         scene.AddNode(crosshair)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)

@@ -8,6 +8,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Qt, Signal, Slot
 
 from slicer_host.dialogs import QFileDialog, QMessageBox
+from slicer_host.range_slider import RangeSlider
 
 
 class ctkCollapsibleButton(QtWidgets.QAbstractButton):
@@ -24,7 +25,8 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setChecked(True)
         self._collapsed = False
         self._flat = False
-        self._hidden_by_us: list[QtWidgets.QWidget] = []
+        self._wanted: dict[QtWidgets.QWidget, bool] = {}  # by child: whether it is shown while open
+        self._forcing = False
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
         self.toggled.connect(lambda checked: self.setCollapsed(not checked))
@@ -42,27 +44,43 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
             return
         self._collapsed = collapsed
         self.setChecked(not collapsed)
-        if collapsed:
-            children = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-            self._hidden_by_us = [child for child in children if not child.isHidden()]
-            for child in self._hidden_by_us:
-                child.hide()
-            self.setMaximumHeight(self._header_height())
-        else:
-            self.setMaximumHeight(16777215)
-            for child in self._hidden_by_us:
-                child.show()
-            self._hidden_by_us = []
+        self.setMaximumHeight(self._header_height() if collapsed else 16777215)
+        for child in self.children():
+            if isinstance(child, QtWidgets.QWidget):
+                self._look_after(child)
+                self._force(child, self._wanted[child] and not collapsed)
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
 
     def childEvent(self, event: QtCore.QChildEvent) -> None:
         """A widget that is added while collapsed stays hidden until the section opens."""
-        child = event.child()
-        if event.added() and self._collapsed and isinstance(child, QtWidgets.QWidget):
-            child.hide()
-            self._hidden_by_us.append(child)
         super().childEvent(event)
+        # not when it is added: its own class's constructor has not run by then
+        if event.type() == QtCore.QEvent.Type.ChildPolished and isinstance(event.child(), QtWidgets.QWidget):
+            self._look_after(event.child())
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """What a program shows or hides while collapsed is shown or hidden once the section opens, as in CTK."""
+        kinds = (QtCore.QEvent.Type.ShowToParent, QtCore.QEvent.Type.HideToParent)
+        if event.type() in kinds and not self._forcing and child in self._wanted:
+            self._wanted[child] = event.type() == kinds[0]
+            if self._collapsed and self._wanted[child]:
+                self._force(child, False)
+        return False
+
+    def _look_after(self, child: QtWidgets.QWidget) -> None:
+        if child in self._wanted:
+            return
+        is_explicit = child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+        self._wanted[child] = not (is_explicit and child.isHidden())
+        child.installEventFilter(self)
+        if self._collapsed:
+            self._force(child, False)
+
+    def _force(self, child: QtWidgets.QWidget, visible: bool) -> None:
+        self._forcing = True
+        child.setVisible(visible)
+        self._forcing = False
 
     collapsed = Property(bool, _get_collapsed, setCollapsed)
     flat = Property(bool, lambda self: self._flat, lambda self, flat: setattr(self, "_flat", flat))
@@ -136,6 +154,9 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
     def setValue(self, value: float) -> None:
         self._box.setValue(value)
 
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+
     value = Property(float, lambda self: self._box.value(), setValue, notify=valueChanged)
     minimum = Property(float, lambda self: self._box.minimum(), lambda self, v: self._box.setMinimum(v))
     maximum = Property(float, lambda self: self._box.maximum(), lambda self, v: self._box.setMaximum(v))
@@ -193,6 +214,10 @@ class ctkSliderWidget(QtWidgets.QWidget):
     def setValue(self, value: float) -> None:
         self._box.setValue(value)
 
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+        self._move_slider()
+
     def _set_minimum(self, value: float) -> None:
         self._box.setMinimum(value)
         self._move_slider()
@@ -213,6 +238,16 @@ class ctkSliderWidget(QtWidgets.QWidget):
     spinBoxVisible = Property(bool, lambda self: not self._box.isHidden(), lambda self, v: self._box.setVisible(v))
 
 
+def _on_both(name: str, setter: str, kind: type) -> Property:
+    """A property that both spin boxes have."""
+
+    def write(self: Any, value: Any) -> None:
+        getattr(self._lower, setter)(value)
+        getattr(self._upper, setter)(value)
+
+    return Property(kind, lambda self: getattr(self._lower, name)(), write)
+
+
 class ctkRangeWidget(QtWidgets.QWidget):
     """Two values, the lower one never above the upper one."""
 
@@ -225,16 +260,29 @@ class ctkRangeWidget(QtWidgets.QWidget):
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._lower, self._upper = QtWidgets.QDoubleSpinBox(self), QtWidgets.QDoubleSpinBox(self)
-        for box in (self._lower, self._upper):
-            box.setRange(0.0, 99.0)
-            layout.addWidget(box)
+        self._slider = RangeSlider(self)
+        layout.addWidget(self._lower)
+        layout.addWidget(self._slider, 1)
+        layout.addWidget(self._upper)
+        self._range = (0.0, 99.0)
         self._upper.setValue(99.0)
+        self._limit_boxes()
         self._lower.valueChanged.connect(lambda value: self._changed(value, self.minimumValueChanged))
         self._upper.valueChanged.connect(lambda value: self._changed(value, self.maximumValueChanged))
+        self._slider.moved.connect(self._dragged)
+
+    def _dragged(self, lower: float, upper: float) -> None:
+        span = self._range[1] - self._range[0]
+        self.setValues(self._range[0] + lower * span, self._range[0] + upper * span)
+
+    def _limit_boxes(self) -> None:
+        self._lower.setRange(self._range[0], max(self._range[0], self._upper.value()))
+        self._upper.setRange(min(self._range[1], self._lower.value()), self._range[1])
+        span = self._range[1] - self._range[0] or 1.0
+        self._slider.show_positions(*((box.value() - self._range[0]) / span for box in (self._lower, self._upper)))
 
     def _changed(self, value: float, signal: Any) -> None:
-        self._lower.setMaximum(self._upper.value())
-        self._upper.setMinimum(self._lower.value())
+        self._limit_boxes()
         signal.emit(value)
         self.valuesChanged.emit(self._lower.value(), self._upper.value())
 
@@ -254,23 +302,18 @@ class ctkRangeWidget(QtWidgets.QWidget):
         self._upper.setValue(upper)
 
     def setRange(self, lower: float, upper: float) -> None:
-        self._lower.setMinimum(lower)
+        self._range = (lower, upper)
         self._upper.setMaximum(upper)
+        self._limit_boxes()
 
     minimumValue = Property(float, lambda self: self._lower.value(), setMinimumValue)
     maximumValue = Property(float, lambda self: self._upper.value(), setMaximumValue)
-    minimum = Property(float, lambda self: self._lower.minimum(), lambda self, v: self._lower.setMinimum(v))
-    maximum = Property(float, lambda self: self._upper.maximum(), lambda self, v: self._upper.setMaximum(v))
-    singleStep = Property(
-        float,
-        lambda self: self._lower.singleStep(),
-        lambda self, v: (self._lower.setSingleStep(v), self._upper.setSingleStep(v)),
-    )
-    decimals = Property(
-        int,
-        lambda self: self._lower.decimals(),
-        lambda self, v: (self._lower.setDecimals(v), self._upper.setDecimals(v)),
-    )
+    minimum = Property(float, lambda self: self._range[0], lambda self, v: self.setRange(v, self._range[1]))
+    maximum = Property(float, lambda self: self._range[1], lambda self, v: self.setRange(self._range[0], v))
+    singleStep = _on_both("singleStep", "setSingleStep", float)
+    decimals = _on_both("decimals", "setDecimals", int)
+    prefix = _on_both("prefix", "setPrefix", str)
+    suffix = _on_both("suffix", "setSuffix", str)
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
@@ -374,8 +417,17 @@ class ctkMessageBox(QMessageBox):
     dontShowAgainSettingsKey = Property(str, lambda self: self._key, lambda self, v: setattr(self, "_key", v))
 
 
+def with_setters(cls: type) -> type:
+    """Give a class the function setX that C++ has for each property X."""
+    for name, value in list(vars(cls).items()):
+        setter = f"set{name[0].upper()}{name[1:]}"
+        if isinstance(value, Property) and value.fset is not None and not hasattr(cls, setter):
+            setattr(cls, setter, value.fset)
+    return cls
+
+
 CTK_WIDGETS = {
-    cls.__name__: cls
+    cls.__name__: with_setters(cls)
     for cls in (
         ctkCollapsibleButton,
         ctkComboBox,

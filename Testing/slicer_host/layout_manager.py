@@ -36,6 +36,7 @@ class qSlicerLayoutManager(QtCore.QObject):
         self._layout_logic.SetMRMLScene(scene)
         self._shown: tuple[int, str] = (-1, "")
         node = self._layout_logic.GetLayoutNode()
+        node.SetViewArrangement(node.SlicerLayoutFourUpView)
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._arrange())
         self._arrange()
 

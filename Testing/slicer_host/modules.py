@@ -18,6 +18,7 @@ from slicer_host.pythonqt import wrap
 # Module and the class of its logic.
 _OWN_LOGICS = {
     "Colors": "vtkSlicerColorLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
     "CropVolume": "vtkSlicerCropVolumeLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Models": "vtkSlicerModelsLogic",
@@ -36,10 +37,10 @@ def _kept(kind: Any, name: str, default: Any) -> Property:
     """A property that only keeps what it is given."""
 
     def read(self: Any) -> Any:
-        return self.kept.get(name, default)
+        return self.kept_values.get(name, default)
 
     def write(self: Any, value: Any) -> None:
-        self.kept[name] = value
+        self.kept_values[name] = value
 
     return Property(kind, read, write)
 
@@ -63,7 +64,7 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
 
     def __init__(self, path: Path, parent: QtCore.QObject) -> None:
         super().__init__(parent)
-        self.kept: dict[str, Any] = {}
+        self.kept_values: dict[str, Any] = {}
         self._path = path
         self._widget: qSlicerScriptedLoadableModuleWidget | None = None
 
@@ -91,11 +92,15 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
         container = qSlicerScriptedLoadableModuleWidget()
         container.setObjectName(f"{self._path.stem}ModuleWidget")
         container.setMRMLScene(slicer.mrmlScene)
-        python = getattr(sys.modules[self._path.stem], f"{self._path.stem}Widget")(wrap(container))
-        container.set_python(python)
-        setattr(slicer.modules, f"{self._path.stem}Widget", python)
-        python.setup()
+        container.set_maker(self._make_python)
+        container.reload()
         return container
+
+    def _make_python(self, container: qSlicerScriptedLoadableModuleWidget) -> Any:
+        name = f"{self._path.stem}Widget"
+        python = getattr(sys.modules[self._path.stem], name)(wrap(container))
+        setattr(slicer.modules, name, python)
+        return python
 
 
 class FactoryManager(QtCore.QObject):
@@ -121,6 +126,7 @@ class qSlicerModuleManager(QtCore.QObject):
     def __init__(self, parent: QtCore.QObject) -> None:
         super().__init__(parent)
         self._modules: dict[str, QtCore.QObject] = {}
+        self._open = ""
         self._factory = FactoryManager(self)
 
     def load_logics(self, scene: Any, application_logic: Any) -> None:
@@ -141,7 +147,8 @@ class qSlicerModuleManager(QtCore.QObject):
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} is no Python file")
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
         module = qSlicerScriptedLoadableModule(path, self)
@@ -156,10 +163,23 @@ class qSlicerModuleManager(QtCore.QObject):
 
     def unload(self, name: str) -> None:
         """Let the module clean up, then forget it."""
+        if self._open == name:
+            self.open_module("")
         self.moduleAboutToBeUnloaded.emit(name)
         self._modules.pop(name).deleteLater()
         for attribute in (name.lower(), f"{name}Instance", f"{name}Widget"):
             vars(slicer.modules).pop(attribute, None)
+
+    def scripted_names(self) -> list[str]:
+        return [name for name, module in self._modules.items() if isinstance(module, qSlicerScriptedLoadableModule)]
+
+    def open_module(self, name: str) -> None:
+        """Leave the module that is open and enter another, as when a user chooses it."""
+        for one, call in ((self._open, "exit"), (name, "enter")):
+            widget = getattr(slicer.modules, f"{one}Widget", None)
+            if widget is not None:
+                getattr(widget, call)()
+        self._open = name
 
     def module(self, name: str) -> QtCore.QObject | None:
         return self._modules.get(name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
 
-from slicer_host.ctk_widgets import ctkSliderWidget
+from slicer_host.ctk_widgets import ctkSliderWidget, with_setters
 from slicer_host.recorded import recorded
 
 
@@ -31,6 +32,12 @@ class qMRMLWidget(QtWidgets.QWidget):
             self.mrmlSceneChanged.emit(scene)
 
 
+def _remove_observers(tags: list[tuple[Any, int]], *_: object) -> None:
+    for observed, tag in tags:
+        observed.RemoveObserver(tag)
+    tags.clear()
+
+
 class qMRMLSliderWidget(ctkSliderWidget):
     """A slider that knows units; the host shows no units."""
 
@@ -48,6 +55,10 @@ class qMRMLSliderWidget(ctkSliderWidget):
         self._scene = scene
 
     quantity = Property(str, lambda self: self._quantity, lambda self, v: setattr(self, "_quantity", v))
+
+
+def _flag(name: str) -> Property:
+    return Property(bool, lambda self: self._flags[name], lambda self, value: self._set_flag(name, value))
 
 
 class qMRMLNodeComboBox(QtWidgets.QWidget):
@@ -94,7 +105,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._none_display = "None"
         self._combo.currentIndexChanged.connect(self._chosen)
         self._combo.activated.connect(lambda _: self.nodeActivated.emit(self.currentNode()))
-        self.destroyed.connect(self._forget_scene)
+        # The widget's own methods are no longer called when this signal comes.
+        self.destroyed.connect(partial(_remove_observers, self._tags))
 
     # The scene
 
@@ -106,13 +118,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._scene = scene
         if scene is not None:
             events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent, scene.EndCloseEvent)
-            self._tags = [(scene, scene.AddObserver(event, self._scene_changed)) for event in events]
+            self._tags.extend((scene, scene.AddObserver(event, self._scene_changed)) for event in events)
         self._refresh()
 
     def _forget_scene(self) -> None:
-        for observed, tag in self._tags:
-            observed.RemoveObserver(tag)
-        self._tags = []
+        _remove_observers(self._tags)
 
     def _scene_changed(self, _: Any, event: str) -> None:
         if not self._scene.IsBatchProcessing() or event == "EndCloseEvent":
@@ -178,7 +188,14 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def addNode(self, class_name: str = "") -> Any:
         """What the entry "Create new ..." does."""
-        node = self._scene.AddNewNodeByClass(class_name or self._types[0], self._base_name)
+        kind = class_name or self._types[0]
+        node = self._scene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        for node_type, name, value in self._attributes:  # what is filtered by is given to new nodes, as in Slicer
+            if node_type == kind and value is not None:
+                node.SetAttribute(name, value)
+        node.SetName(self._scene.GenerateUniqueName(self._base_name or node.GetNodeTagName()))
+        node = self._scene.AddNode(node)
         if self._flags["selectNodeUponCreation"]:
             self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)
@@ -213,9 +230,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._none_display = text
         self._refresh()
 
-    def _flag(name: str) -> Property:  # type: ignore[misc]
-        return Property(bool, lambda self: self._flags[name], lambda self, value: self._set_flag(name, value))
-
     nodeTypes = Property("QStringList", lambda self: self._types, _set_types)
     currentNodeID = Property(
         str, lambda self: self.currentNode().GetID() if self.currentNode() is not None else "", setCurrentNodeID
@@ -230,7 +244,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     selectNodeUponCreation = _flag("selectNodeUponCreation")
     baseName = Property(str, lambda self: self._base_name, _set_base_name)
     noneDisplay = Property(str, lambda self: self._none_display, _set_none_display)
-    del _flag
 
 
 class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
@@ -276,16 +289,23 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         super().__init__(parent)
         self.setLayout(QtWidgets.QVBoxLayout())
         self._python: Any = None
+        self._make: Any = None
 
     def self(self) -> Any:
         """The Python object of the widget."""
         return self._python
 
-    def set_python(self, python: Any) -> None:
-        self._python = python
+    def set_maker(self, make: Any) -> None:
+        """The function that makes the Python object for this container."""
+        self._make = make
+
+    def reload(self) -> None:
+        """Make the Python object anew and set it up."""
+        self._python = self._make(self)
+        self._python.setup()
 
 
-MRML_WIDGETS = {cls.__name__: cls for cls in (qMRMLNodeComboBox, qMRMLSliderWidget, qMRMLWidget)}
+MRML_WIDGETS = {cls.__name__: with_setters(cls) for cls in (qMRMLNodeComboBox, qMRMLSliderWidget, qMRMLWidget)}
 SLICER_WIDGETS = {
     **MRML_WIDGETS,
     **{cls.__name__: cls for cls in (qSlicerMainWindow, qSlicerScriptedLoadableModuleWidget)},

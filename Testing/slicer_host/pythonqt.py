@@ -17,9 +17,7 @@ from slicer_host.conversion import EnumValue, call, from_native, to_native, to_p
 from slicer_host.signals import BoundSignal, connect, disconnect
 
 # PySide6's own additions, which C++ and PythonQt lack.
-_PYSIDE_ONLY = frozenset(
-    {"emit", "exec", "staticMetaObject", "toPyDate", "toPyDateTime", "toPython", "toTuple", "vtk_signals", "vtk_slots"}
-)
+_PYSIDE_ONLY = frozenset({"emit", "exec", "staticMetaObject", "toPyDate", "toPyDateTime", "toPython", "toTuple"})
 _classes: dict[type, PythonQtClass] = {}
 
 
@@ -198,7 +196,7 @@ def _set_property(backing: Any, name: str, value: Any) -> bool:
         raise AttributeError(f"Property '{name}' of '{type(backing).__name__}' object is not writable")
     if not backing.setProperty(name, to_property(value)):
         raise ValueError(
-            f"Property '{name}' of type '{declared.typeName()}' does not accept an object of type {type(value).__name__}"
+            f"Property '{name}' of type '{declared.typeName()}' does not accept a value of type {type(value).__name__}"
         )
     return True
 
@@ -253,7 +251,7 @@ def _member(wrapper: Instance, backing: Any, name: str) -> Any:
         return _get_property(backing, property_name)
     if isinstance(backing, QtCore.QObject) and name in _OBJECT_METHODS:
         return _OBJECT_METHODS[name](backing)
-    if name not in _PYSIDE_ONLY and not name.startswith("_"):
+    if name not in _PYSIDE_ONLY and not name.startswith("_") and not _of_the_host(type(backing), name):
         plain = "exec" if name == "exec_" else name
         on_class = getattr(type(backing), plain, None)
         if isinstance(on_class, QtCore.Signal):
@@ -268,6 +266,12 @@ def _member(wrapper: Instance, backing: Any, name: str) -> Any:
     if isinstance(backing, QtCore.QObject) and name.encode() in map(bytes, backing.dynamicPropertyNames()):
         return _get_property(backing, name)
     raise AttributeError(f"'{type(wrapper).__name__}' object has no attribute named '{name}'")
+
+
+def _of_the_host(native: type, name: str) -> bool:
+    """Whether a name is for the host's own use: those are in snake case, which Qt, CTK and Slicer never are in C++."""
+    own = [base for base in native.__mro__ if base.__module__.startswith("slicer_host")]
+    return "_" in name and any(name in vars(base) for base in own)
 
 
 def _connecting(backing: QtCore.QObject) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,16 @@ from slicer_host.ui_loader import QUiLoader
 
 _SOURCES = (QtCore, QtGui, QtWidgets)
 _OWN = {**DIALOGS, "QUiLoader": QUiLoader}
+
+
+def quiet_messages() -> None:
+    """Print Qt's messages, but not that the offscreen platform does not do what windows of a real screen do."""
+
+    def show(kind: QtCore.QtMsgType, _: object, message: str) -> None:
+        if "plugin does not support" not in message:
+            print(f"{kind.name}: {message}", file=sys.stderr)
+
+    QtCore.qInstallMessageHandler(show)
 
 
 class QtModule(ModuleType):

@@ -1,7 +1,7 @@
 """What a program asked of the user or of the machine while it ran on the host, where nobody answers.
 
-Nothing here blocks or installs: message boxes, file dialogs and installations are noted and answered at once, from the queues
-that a test fills beforehand, or as a user would who presses the default button and cancels file dialogs.
+Nothing here blocks or installs: message boxes, file dialogs and installations are noted and answered at once, from the
+queues that a test fills beforehand, or as a user would who presses the default button and cancels file dialogs.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Recorded:
     """Everything that was asked, in order, and the answers to come.
 
     Attributes:
-        button_answers: button codes for the next modal dialogs; a function among them is called with the dialog first, so
-            that a test can press something in it, and returns the code.
+        button_answers: button codes for the next modal dialogs; a function among them is called with the dialog, in
+            which a test can then press something, and returns the code.
         file_answers: paths (or tuples of paths) for the next file dialogs; "" cancels.
         slot_errors: exceptions that left a Python slot. Qt goes on after them, as it does in Slicer.
     """

@@ -65,7 +65,7 @@ def connect(backing: QtCore.QObject, signature: str, function: Callable) -> bool
     """`object.connect('clicked()', function)`: the slot gets what the signature names.
 
     Raises:
-        ValueError: no such signal, or nothing to call. PythonQt itself only prints the first, which a test would not notice.
+        ValueError: no such signal, or nothing to call. PythonQt only prints the first, which a test would not notice.
     """
     if not callable(function):
         raise ValueError(f"connect('{signature}', ...) needs a callable, not {type(function).__name__}")

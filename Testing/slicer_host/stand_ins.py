@@ -36,8 +36,20 @@ def sample_data() -> ModuleType:
         """Registration and download of sample data."""
 
         @staticmethod
-        def registerCustomSampleDataSource(category: str = "Custom", **source: Any) -> None:
-            recorded.sample_data_sources.append({"category": category, **source})
+        def registerCustomSampleDataSource(
+            category: str = "Custom",
+            sampleName: str | None = None,
+            uris: Any = None,
+            fileNames: Any = None,
+            nodeNames: Any = None,
+            customDownloader: Any = None,
+            thumbnailFileName: str | None = None,
+            loadFileType: Any = "VolumeFile",
+            loadFiles: Any = None,
+            loadFileProperties: Any = None,
+            checksums: Any = None,
+        ) -> None:
+            recorded.sample_data_sources.append(dict(locals()))
 
     vars(module).update(SampleDataLogic=SampleDataLogic)
     return module

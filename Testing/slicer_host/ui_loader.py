@@ -18,7 +18,8 @@ class QUiLoader(QtUiTools.QUiLoader):
         """Build the widgets of a file opened for reading.
 
         Raises:
-            RuntimeError: a custom widget is unknown, or a connection names an object, signal or slot that does not exist.
+            RuntimeError: a custom widget is unknown, a widget has no such property, or a connection names an object,
+                signal or slot that does not exist.
         """
         text = bytes(device.readAll().data())
         tree = ElementTree.fromstring(text)
@@ -37,6 +38,7 @@ class QUiLoader(QtUiTools.QUiLoader):
             root = super().load(buffer)
         if root is None:
             raise RuntimeError(f"Qt cannot load the .ui file: {self.errorString()}")
+        _check_properties(root, tree)
         for name, property_name, value in own_enumerations:
             _named(root, name).setProperty(property_name, value)
         for connection in connections if connections is not None else ():
@@ -52,6 +54,19 @@ class QUiLoader(QtUiTools.QUiLoader):
         widget = made(parent)
         widget.setObjectName(name)
         return widget
+
+
+def _check_properties(root: QtWidgets.QWidget, tree: ElementTree.Element) -> None:
+    """Refuse a property that a widget lacks: Qt would make a dynamic one of it, and nothing would be set."""
+    for widget in tree.iter("widget"):
+        if widget.get("class") == "Line":  # Designer's own word for a QFrame, with an orientation
+            continue
+        for entry in widget.findall("property"):
+            name = entry.get("name", "")
+            meta = _named(root, widget.get("name", "")).metaObject()
+            is_buddy = name == "buddy" and meta.className() == "QLabel"  # the loader's own: no property of Qt
+            if entry.get("stdset") != "0" and not is_buddy and meta.indexOfProperty(name) < 0:
+                raise RuntimeError(f"{meta.className()} '{widget.get('name')}' has no property '{name}'")
 
 
 class _WarningsKept:
@@ -79,7 +94,7 @@ def _take_own_enumerations(tree: ElementTree.Element) -> list[tuple[str, str, in
         made = CUSTOM_WIDGETS.get(widget.get("class", ""))
         for entry in widget.findall("property") if made is not None else ():
             text = (entry.findtext("set") or entry.findtext("enum") or "").strip()
-            if text.startswith("ctk") or text.startswith("qMRML"):
+            if text.startswith(("ctk", "qMRML")):
                 value = sum(getattr(made, part.rpartition("::")[2]) for part in text.split("|"))
                 taken.append((widget.get("name", ""), entry.get("name", ""), value))
                 widget.remove(entry)

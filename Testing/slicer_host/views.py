@@ -1,7 +1,7 @@
 """Slice and 3D views: Slicer's real displayable managers in offscreen render windows.
 
-Unlike Slicer's, they never render by themselves: `scheduleRender` notes that it is wanted, `forceRender` renders. So a test
-on a machine without a graphics card pays only for pictures that it looks at.
+Unlike Slicer's, they never render by themselves: `scheduleRender` notes that it is wanted, `forceRender` renders. So a
+test on a machine without a graphics card pays only for pictures that it looks at.
 """
 
 from __future__ import annotations
@@ -187,11 +187,14 @@ class qMRMLThreeDView(ctkVTKAbstractView):
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
         self._show_node(factory, slicer.vtkMRMLThreeDViewInteractorStyle(), view_node)
 
+    def renderer(self) -> Any:
+        return self._renderer
+
     def mrmlViewNode(self) -> Any:
         return self._view_node
 
     def cameraNode(self) -> Any:
-        return slicer.app.applicationLogic().GetViewActiveCameraNode(self._view_node)
+        return slicer.modules.cameras.logic().GetViewActiveCameraNode(self._view_node)
 
     def resetFocalPoint(self) -> None:
         """Turn the camera to the middle of what is shown."""

@@ -6,7 +6,6 @@ What is written by others with the header's help (DICOM, scenes, reports) then h
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +16,6 @@ from XrayToCTLib.pipeline import Prediction
 
 METHOD = "Nothing kept but geometry (XrayToCT --anonymise)"  # at most 64 characters
 BURNED_IN = "Anonymised by header and name only: letters in the X-ray's pixels stay, so look at the pictures."
-
-
-def pseudonym() -> str:
-    """A new name for a case, at random: a number made from the patient's could be found by trying."""
-    return f"ANON-{secrets.token_hex(4)}"
 
 
 def anonymous_header(name: str) -> Dataset:

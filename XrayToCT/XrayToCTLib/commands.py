@@ -13,7 +13,6 @@ import SimpleITK as sitk
 import torch
 
 from XrayToCTLib import models
-from XrayToCTLib.anonymise import pseudonym
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.classification import CLASSIFIER_SIDE, classifier_warnings, classify_volume
 from XrayToCTLib.comparison import band_passed_ncc, compare
@@ -40,6 +39,7 @@ from XrayToCTLib.projection import (
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
 from XrayToCTLib.volume import ct_centre, network_from_ct, radiograph_image, write_nifti, write_nrrd
+from XrayToCTLib.xray_folder import files_in, pseudonym, result_folders
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
 
@@ -81,12 +81,10 @@ def _wanted(options: argparse.Namespace, source: Path, folder: Path) -> Generate
 
 def _generate_batch(options: argparse.Namespace) -> int:
     """Every file of a folder, each into a folder of its own; returns the exit code of the last failure, else 0."""
-    files = sorted(path for path in options.xray.iterdir() if path.is_file() and not path.name.startswith("."))
-    if not files:
-        raise UnsuitableInput(f"{options.xray} holds no files; give a radiograph or a folder of them.")
+    files = files_in(options.xray)
     loaded = load_models(options.model, options.device)
     exit_code = 0
-    folders = [pseudonym() for _ in files] if options.anonymise else _folders(files)
+    folders = result_folders(files, options.anonymise)
     for number, (path, folder) in enumerate(zip(files, folders, strict=True), start=1):
         # Only the terminal learns which file is behind a pseudonym.
         name = f"{path.name} -> {folder}" if options.anonymise else path.name
@@ -103,12 +101,6 @@ def _generate_batch(options: argparse.Namespace) -> int:
         else:
             _print_result(result, options.json)
     return exit_code
-
-
-def _folders(files: list[Path]) -> list[str]:
-    """A folder's name for each file: its stem, or its whole name where two files share a stem."""
-    stems = [path.stem for path in files]
-    return [path.name if stems.count(path.stem) > 1 else path.stem for path in files]
 
 
 def _on_terminal(options: GenerateOptions) -> Callable[[str, float], None]:

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from XrayToCTLib.colour_tables import difference_colours
-from XrayToCTLib.comparison import Comparison, compare
+from XrayToCTLib.comparison import Comparison, compare, match_grey_scale
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.marking import PROJECTION_NOTICE
 from XrayToCTLib.scene import DIFFERENCE_LIMIT, GEOMETRY_ATTRIBUTE, RESULT_ATTRIBUTE, all_or_none
@@ -87,8 +87,11 @@ def show_comparison(radiograph: Any, projection: Any, way: str, share: float) ->
     """
     if way not in WAYS:
         raise ValueError(f"a comparison must be one of {', '.join(WAYS)}, not {way!r}")
-    first, _ = _pictures(radiograph, projection)
-    picture = WAYS[way](first, compare_nodes(radiograph, projection).matched, share)
+    first, second = _pictures(radiograph, projection)
+    try:
+        picture = WAYS[way](first, match_grey_scale(first, second), share)
+    except ValueError as error:
+        raise _incomparable(radiograph, projection) from error
     image = sitk.GetImageFromArray(picture[None])
     image.CopyInformation(image_of(radiograph))
     scene = radiograph.GetScene()

@@ -1,10 +1,12 @@
-"""How well the projection of a volume agrees with the radiograph it came from: figures and a difference picture."""
+"""How well the projection of a volume agrees with the radiograph it came from: figures and a difference picture.
+
+scipy is imported where it is needed: a viewer loads this module with its panel, and must not wait for it.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 FloatArray = NDArray[np.floating]
 
@@ -64,6 +66,15 @@ def compare(radiograph: FloatArray, projection: FloatArray) -> Comparison:
     )
 
 
+def match_grey_scale(radiograph: FloatArray, projection: FloatArray) -> FloatArray:
+    """The projection (H, W) with the radiograph's grey scale, float32, as in `Comparison.matched`.
+
+    Raises:
+        ValueError: as `compare`.
+    """
+    return _matched(*_checked(radiograph, projection)).astype(np.float32)
+
+
 def band_passed_ncc(
     radiograph: FloatArray, projection: FloatArray, pixel_mm: float, low_mm: float = 2.0, high_mm: float = 16.0
 ) -> float:
@@ -85,6 +96,8 @@ def band_passed_ncc(
     """
     if not (0 < low_mm < high_mm < np.inf and 0 < pixel_mm < np.inf):
         raise ValueError(f"need 0 < low_mm < high_mm and 0 < pixel_mm, got {low_mm!r}, {high_mm!r} and {pixel_mm!r}")
+    from scipy import ndimage
+
     fine, coarse = (_sigma(size, pixel_mm) for size in (low_mm, high_mm))
     bands = [
         ndimage.gaussian_filter(picture, fine) - ndimage.gaussian_filter(picture, coarse)
@@ -172,6 +185,7 @@ def _ncc(first: FloatArray, second: FloatArray) -> float:
 
 def structural_similarity(first: FloatArray, second: FloatArray) -> float:
     """Mean SSIM over the windows that lie inside the picture, for a data range of 1 (Wang 2004, eq. 13)."""
+    from scipy import ndimage
 
     def local_mean(picture: FloatArray) -> FloatArray:
         inside = slice(_SSIM_RADIUS, -_SSIM_RADIUS)

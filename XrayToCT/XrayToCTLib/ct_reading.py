@@ -14,7 +14,6 @@ from typing import BinaryIO
 import numpy as np
 import SimpleITK as sitk
 
-from XrayToCTLib.dicom_reading import find_series, is_dicom
 from XrayToCTLib.itk_reader import quiet_itk
 from XrayToCTLib.recorded_image import unsuitable
 
@@ -62,6 +61,8 @@ def read_map(path: str | Path) -> sitk.Image:
 def _read_guarded(path: Path, smallest_side: int = SMALLEST_SIDE) -> sitk.Image:
     if not path.exists():
         raise unsuitable(path, "does not exist", "check its path")
+    from XrayToCTLib.dicom_reading import is_dicom
+
     try:
         with quiet_itk():
             is_series = path.is_dir() or is_dicom(path)
@@ -71,6 +72,8 @@ def _read_guarded(path: Path, smallest_side: int = SMALLEST_SIDE) -> sitk.Image:
 
 
 def _read_dicom(path: Path) -> sitk.Image:
+    from XrayToCTLib.dicom_reading import find_series
+
     series, note = find_series(path)
     if note:
         warnings.warn(note, stacklevel=5)

@@ -28,6 +28,12 @@ class DeviceError(XrayToCTError):
     exit_code = 5
 
 
+class Cancelled(XrayToCTError):
+    """The user, or the caller, ended the work (exit code 130)."""
+
+    exit_code = CANCELLED
+
+
 class WrongUsage(XrayToCTError):
     """A request or a command that is not one (exit code 2)."""
 

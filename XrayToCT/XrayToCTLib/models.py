@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from XrayToCTLib import model_folders
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
 from XrayToCTLib.generators import AnyConfig, AnyGenerator, build_generator, config_type
@@ -32,8 +32,6 @@ from XrayToCTLib.model_files import (
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
-
-PACKAGE_WEIGHTS = Path(__file__).resolve().parent / "weights"
 
 # Bounds on a configuration read from a file, so that building the network cannot take unbounded time or memory.
 _MAX_SIZE = 4096
@@ -63,25 +61,6 @@ class ModelInfo:
     geometry: Geometry | None
     metadata: dict[str, Any]
     card: str | None
-
-
-def user_folder() -> Path:
-    """The user's own folder of models: $XRAYTOCT_CACHE, else the platform's cache folder."""
-    if chosen := os.environ.get("XRAYTOCT_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "xray-to-ct" / "models"
-
-
-def search_path() -> list[Path]:
-    """Folders in the order of search: those of $XRAYTOCT_MODELS, the user's folder, the package's weights."""
-    chosen = [Path(part).expanduser() for part in os.environ.get("XRAYTOCT_MODELS", "").split(os.pathsep) if part]
-    return [*chosen, user_folder(), PACKAGE_WEIGHTS]
 
 
 def scan_models() -> tuple[list[ModelInfo], list[ModelError]]:
@@ -136,7 +115,7 @@ def default_model(kind: str) -> ModelInfo:
 def default_of(found: Sequence[ModelInfo], kind: str) -> ModelInfo:
     """The :func:`default_model` among models in the order of search. Raises ModelError where none is of the kind."""
     candidates = [info for info in found if info.kind == kind]
-    shipped = [info for info in candidates if info.path.parent == PACKAGE_WEIGHTS]
+    shipped = [info for info in candidates if info.path.parent == model_folders.PACKAGE_WEIGHTS]
     if not candidates:
         raise ModelError(f"No {kind} is installed; reinstall the program or get one with 'xray-to-ct models import'.")
     return (shipped or candidates)[0]
@@ -290,7 +269,7 @@ _BUILDERS: dict[str, Callable[[ModelInfo], nn.Module]] = {
 def _model_files() -> list[Path]:
     """Every model file on the search path, in the order of search; names that nobody could ask for are left out."""
     files = []
-    for folder in search_path():
+    for folder in model_folders.search_path():
         try:
             names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)]
         except OSError:

@@ -27,7 +27,8 @@ from XrayToCTLib.model_files import (
     write_atomically,
     write_model,
 )
-from XrayToCTLib.models import ModelInfo, read_info, user_folder
+from XrayToCTLib.model_folders import user_folder
+from XrayToCTLib.models import ModelInfo, read_info
 from XrayToCTLib.orientation import permute_original_discriminator_kernel
 from XrayToCTLib.orientation_check import FlipError, asymmetric_chest, identity_is_best, rank_flips
 from XrayToCTLib.projection import Geometry

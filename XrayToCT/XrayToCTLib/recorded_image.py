@@ -1,12 +1,17 @@
 """What a file holds before it becomes a radiograph: the values, and what the file says about them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pydicom
 
 from XrayToCTLib.errors import UnsuitableInput
+
+if TYPE_CHECKING:  # a viewer that reads results does not need pydicom, and must not wait for it
+    import pydicom
 
 SMALLEST_SIDE = 64
 LARGEST_PIXEL_COUNT = 100_000_000

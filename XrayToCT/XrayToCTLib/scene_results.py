@@ -6,15 +6,16 @@ Whoever works on a scene may delete any node at any time, and close the scene; n
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from XrayToCTLib.results_folder import read_results
+from XrayToCTLib.results_folder import read_in_steps, read_results
 from XrayToCTLib.scene import GEOMETRY_ATTRIBUTE, RESULT_ATTRIBUTE, ROLES, SceneNodes, all_nodes, build_scene
 from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE
 from XrayToCTLib.xray_plane import XrayPlane, plane_of
 
-__all__ = ["SceneNodes", "add_results", "plane_of_result", "remove_results", "results_of"]
+__all__ = ["SceneNodes", "add_results", "plane_of_result", "remove_results", "results_in_steps", "results_of"]
 
 
 def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
@@ -28,6 +29,19 @@ def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
         UnsuitableInput: a file is missing, damaged or not of such a folder; the scene is unchanged.
     """
     return build_scene(read_results(folder), scene)
+
+
+def results_in_steps(folder: str | Path, scene: Any | None = None) -> Generator[None, None, SceneNodes]:
+    """As `add_results`, with pauses; closing the generator before its end leaves the scene as it was."""
+    content = yield from read_in_steps(folder)
+    yield
+    nodes = build_scene(content, scene)
+    try:
+        yield  # showing the result takes its time, too
+    except GeneratorExit:
+        remove_results(nodes)
+        raise
+    return nodes
 
 
 def results_of(scene: Any) -> list[SceneNodes]:

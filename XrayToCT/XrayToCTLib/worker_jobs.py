@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from XrayToCTLib.anonymise import pseudonym
+from XrayToCTLib.ct_projection import write_projection
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generation import generate_files
 from XrayToCTLib.memory import generator_memory_mb
+from XrayToCTLib.model_import import import_model
 from XrayToCTLib.models import (
     default_model,
     default_of,
@@ -23,7 +24,8 @@ from XrayToCTLib.pictures import gray_picture, write_png
 from XrayToCTLib.pipeline import Models, load_models
 from XrayToCTLib.prepared_input import header_facts, prepare_input
 from XrayToCTLib.progress import USUAL, Timeline, expected_seconds, learned
-from XrayToCTLib.worker_protocol import GenerateJob, PreviewJob, job_of
+from XrayToCTLib.worker_protocol import GenerateJob, ImportJob, PreviewJob, ProjectJob, job_of
+from XrayToCTLib.xray_folder import pseudonym
 
 PREVIEW_NAME = "preview.png"
 _PURPOSES = {
@@ -63,6 +65,11 @@ class WorkerJobs:
             return self._generate(job, report)
         if isinstance(job, PreviewJob):
             return preview(job)
+        if isinstance(job, ImportJob):
+            info = import_model(job.file)
+            return {"name": info.name, "kind": info.kind, "file": str(info.path)}
+        if isinstance(job, ProjectJob):
+            return {"projection": str(write_projection(job.ct, job.geometry, job.kind, job.output))}
         return list_of_models()
 
     def _generate(self, job: GenerateJob, report: Report) -> dict[str, Any]:

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from XrayToCTLib.errors import WrongUsage
+from XrayToCTLib.geometry import Geometry
 from XrayToCTLib.options import AS_RECORDED, DEVICES, GenerateOptions, Reading
 
 PREFIX = "XRAYTOCT:"
 CANCELLED_MESSAGE = "Cancelled; nothing half-written was left."
 LONGEST_REQUEST = 1_000_000  # bytes of a line
-JOBS = ("generate", "preview", "models", "shutdown", "cancel")
-PATHS = ("xray", "output", "model")
+JOBS = ("generate", "preview", "models", "import", "project", "shutdown", "cancel")
+PATHS = ("xray", "output", "model", "file", "ct")
 
 _READING = {"view", "invert", "flip", "crop"}
 _KEYS = {
     "generate": {"xray", "output", "model", "device", "refine", "uncertainty", "formats", "anonymise"} | _READING,
     "preview": {"xray", "output", "model"} | _READING,
+    "import": {"file"},
+    "project": {"ct", "output", "kind", "geometry"},
 }
 Value = TypeVar("Value")
 
@@ -49,7 +52,25 @@ class ModelsJob:
     """The list of models."""
 
 
-Job = GenerateJob | PreviewJob | ModelsJob
+@dataclass(frozen=True)
+class ImportJob:
+    """A model file to add to the user's folder."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class ProjectJob:
+    """A projection to write to a folder: of a CT, in a geometry, by a kind of `PROJECTIONS`."""
+
+    ct: Path
+    output: Path
+    kind: str
+    geometry: Geometry
+
+
+Job = GenerateJob | PreviewJob | ModelsJob | ImportJob | ProjectJob
+PROJECTIONS = ("cone", "mean")
 
 
 def line_of(message: Mapping[str, Any]) -> bytes:
@@ -94,7 +115,7 @@ def request_of(line: bytes) -> dict[str, Any]:
 
 
 def job_of(request: Mapping[str, Any]) -> Job:
-    """What a request of the jobs generate, preview or models asks for, each value checked.
+    """What a request asks for, each value checked.
 
     Raises:
         WrongUsage: a key is unknown or missing, a value is not one, or a path is not absolute.
@@ -105,6 +126,10 @@ def job_of(request: Mapping[str, Any]) -> Job:
         raise WrongUsage(f"A request to {name} has no {', '.join(sorted(unknown))[:200]!r}; leave it out.")
     if name == "models":
         return ModelsJob()
+    if name == "import":
+        return ImportJob(_path("file", _value(request, "file", str, None)))
+    if name == "project":
+        return _project_job(request)
     source, output = (_path(key, _value(request, key, str, None)) for key in ("xray", "output"))
     model = _value(request, "model", str, "") or None
     if model is not None and model.endswith(".safetensors"):
@@ -128,6 +153,17 @@ def job_of(request: Mapping[str, Any]) -> Job:
     if device not in DEVICES:
         raise WrongUsage(f"The device must be one of {', '.join(DEVICES)}.")
     return GenerateJob(options, model, device)
+
+
+def _project_job(request: Mapping[str, Any]) -> ProjectJob:
+    ct, output = (_path(key, _value(request, key, str, None)) for key in ("ct", "output"))
+    kind = _value(request, "kind", str, PROJECTIONS[0])
+    if kind not in PROJECTIONS:
+        raise WrongUsage(f"The kind of a projection must be one of {', '.join(PROJECTIONS)}.")
+    try:
+        return ProjectJob(ct, output, kind, Geometry.from_dict(_value(request, "geometry", dict, None)))
+    except ValueError as error:
+        raise WrongUsage(f"The request cannot be carried out: {error}.") from error
 
 
 def _value(request: Mapping[str, Any], key: str, kind: type[Value], default: Value | None) -> Value:

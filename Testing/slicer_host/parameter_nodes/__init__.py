@@ -1,7 +1,7 @@
 """`slicer.parameterNodeWrapper`: typed access to a node of the scene that keeps a module's settings.
 
-Slicer's own package of this name, with the part of its documented interface that is used: the decorator, the validators,
-`connectGui` and what goes with it. Kept in the MRML node itself, so that a saved scene restores it.
+The part of the documented interface of Slicer's own package that is used: the decorator, the validators, `connectGui`
+and what goes with it. Values are kept in the MRML node itself, so that a saved scene restores them.
 """
 
 from slicer_host.parameter_nodes.serializers import FloatRange

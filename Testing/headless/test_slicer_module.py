@@ -1,0 +1,249 @@
+"""The Slicer module as a user meets it: from Apply to the nodes in the scene, and everything that may go wrong on the way."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import slicer
+
+from conftest import REPOSITORY
+from slicer_host import process_events, recorded
+from slicer_panel import MODULE, longest_gap, made_result, module_widget, panel  # noqa: F401  (fixtures)
+from XrayToCTLib.errors import Cancelled, UnsuitableInput
+from XrayToCTLib.notice import notice_of
+from XrayToCTLib.scene_results import results_of
+
+LOADING = """
+import sys, time
+from pathlib import Path
+from slicer_host import load_module, start
+start()
+began = time.process_time()
+load_module(Path(sys.argv[1]))
+print(time.process_time() - began, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def volumes() -> list:
+    return slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+
+
+@pytest.fixture
+def xray(tmp_path: Path) -> Path:
+    """Any file: the scripted worker goes by its name."""
+    path = tmp_path / "chest.png"
+    path.touch()
+    return path
+
+
+def named(xray: Path, name: str) -> Path:
+    path = xray.with_name(name)
+    path.touch()
+    return path
+
+
+def test_loading_takes_under_half_a_second_and_imports_nothing_that_slicer_lacks() -> None:
+    run = [sys.executable, "-c", LOADING, str(MODULE)]
+    path = [str(REPOSITORY / "XrayToCT"), str(REPOSITORY / "Testing")]
+    done = subprocess.run(
+        run, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": ":".join(path)}
+    )
+    assert done.returncode == 0, done.stderr
+    seconds, *modules = done.stdout.splitlines()[-1].split()
+    assert float(seconds) < 0.5  # of computing
+    assert not {"torch", "monai", "lightning", "highdicom", "safetensors"} & set(modules)
+
+
+def test_the_sample_goes_from_one_click_to_all_nodes_in_the_scene(panel) -> None:
+    panel.click("sampleButton")
+    assert Path(panel.parameters.xray_path).is_file()
+    panel.click("applyButton")
+    assert panel.ui.applyButton.text == "Cancel"
+    assert panel.ui.progressBar.visible
+    panel.wait_for(lambda: "s left" in panel.ui.stageLabel.text)
+    panel.wait_until_idle()
+    assert panel.ui.applyButton.text == "Apply"
+    (result,) = results_of(slicer.mrmlScene)
+    assert None not in (result.ct, result.radiograph, result.projection, result.difference, result.table)
+    assert panel.parameters.result is result.ct
+    assert "not for diagnostic use" in panel.ui.stageLabel.text
+
+
+def test_from_apply_to_the_filled_panel_the_event_loop_never_stands_still_for_a_tenth_of_a_second(panel, xray) -> None:
+    panel.generate(xray)  # what the program imports on first use, it has by now
+    slicer.mrmlScene.Clear(False)
+    panel.take(xray)
+    for section in ("compareSection", "readSection", "checksSection"):
+        getattr(panel.ui, section).collapsed = False
+
+    def work() -> None:
+        panel.click("applyButton")
+        panel.wait_until_idle()
+
+    assert longest_gap(work) < 0.1
+    assert panel.parameters.result is not None
+
+
+def test_cancel_ends_the_worker_within_a_second_and_leaves_no_node(panel, xray) -> None:
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    panel.take(named(xray, "slow.png"))
+    panel.click("applyButton")
+    panel.wait_for(lambda: "Making the volume" in panel.ui.stageLabel.text)
+    worker = panel.requests("generate")[-1]["pid"]
+    began = time.monotonic()
+    panel.click("applyButton")
+    panel.wait_for(lambda: not is_running(worker), 10)
+    assert time.monotonic() - began < 1.0
+    assert panel.ui.applyButton.text == "Apply"
+    assert "Cancelled" in panel.ui.stageLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    panel.generate(xray)  # a fresh worker starts
+    assert panel.parameters.result is not None
+
+
+def test_a_worker_that_dies_is_told_in_a_sentence_and_the_next_run_works(panel, xray) -> None:
+    panel.generate(named(xray, "crash.png"))
+    assert "The worker ended" in panel.ui.stageLabel.text
+    assert not volumes()
+    panel.generate(xray)
+    assert panel.parameters.result is not None
+
+
+def test_a_file_that_cannot_be_used_is_named_with_the_remedy(panel, xray) -> None:
+    panel.generate(named(xray, "bad.png"))
+    assert "bad.png" in panel.ui.stageLabel.text
+    assert "give DICOM" in panel.ui.stageLabel.text
+    assert not recorded.messages  # no popup
+
+
+def test_a_scene_that_closes_while_the_worker_runs_ends_the_run(panel, xray) -> None:
+    panel.take(named(xray, "slow.png"))
+    panel.click("applyButton")
+    panel.wait_for(lambda: bool(panel.requests("generate")))
+    slicer.mrmlScene.Clear(False)
+    process_events(20)
+    assert not panel.widget.logic.is_busy
+    assert panel.ui.applyButton.text == "Apply"
+    assert not volumes()
+    panel.generate(xray)
+    assert panel.parameters.result is not None
+
+
+def test_any_node_of_a_result_may_be_deleted(panel, xray) -> None:
+    panel.generate(xray)
+    for section in ("compareSection", "readSection", "checksSection", "followUpSection"):
+        getattr(panel.ui, section).collapsed = False
+    for node in results_of(slicer.mrmlScene)[0].nodes[::-1]:
+        slicer.mrmlScene.RemoveNode(node)
+        process_events(0)
+        panel.parameters.compare_mode = "blend"
+        panel.parameters.overlay = "uncertainty"
+        process_events(0)
+    assert panel.parameters.result is None
+    assert not panel.ui.readLayoutButton.enabled
+
+
+def test_two_sets_of_settings_are_kept_apart(panel, xray) -> None:
+    first = panel.ui.parameterSetSelector.currentNode()
+    panel.take(xray)
+    panel.ui.refineSpinBox.setValue(12)
+    panel.choose("deviceBox", "CPU")
+    second = panel.ui.parameterSetSelector.addNode()
+    process_events(0)
+    assert panel.ui.parameterSetSelector.currentNode() is second
+    assert (panel.ui.refineSpinBox.value, panel.parameters.device, panel.parameters.xray_path) == (0, "auto", "")
+    panel.ui.refineSpinBox.setValue(3)
+    panel.ui.parameterSetSelector.setCurrentNode(first)
+    process_events(0)
+    assert (panel.ui.refineSpinBox.value, panel.parameters.device) == (12, "cpu")
+    assert panel.ui.xrayPathEdit.currentPath == str(xray)
+
+
+def test_a_saved_scene_brings_back_settings_results_and_layout(panel, xray, tmp_path) -> None:
+    panel.ui.uncertaintySpinBox.setValue(4)
+    panel.choose("viewBox", "AP")
+    panel.generate(xray)
+    passed = panel.ui.checksSummary.text
+    layout = slicer.app.layoutManager().layout
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(False)
+    process_events(0)
+    assert panel.parameters.view == "recorded"
+    assert panel.parameters.result is None
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    process_events(0)
+    assert (panel.parameters.view, panel.ui.uncertaintySpinBox.value) == ("AP", 4)
+    assert panel.parameters.result is results_of(slicer.mrmlScene)[0].ct
+    assert panel.ui.checksSummary.text == passed
+    assert slicer.app.layoutManager().layout == layout
+
+
+def test_the_notice_is_in_every_view_once_a_result_is_in_the_scene(panel, xray) -> None:
+    panel.generate(xray)
+    manager = slicer.app.layoutManager()
+    views = [manager.sliceWidget(name).sliceView() for name in manager.sliceViewNames()]
+    views += [manager.threeDWidget(number).threeDView() for number in range(manager.threeDViewCount)]
+    assert len(views) >= 4
+    assert all(notice_of(view.renderWindow().GetRenderers().GetFirstRenderer()) is not None for view in views)
+
+
+def test_a_script_waits_for_the_nodes_or_gets_the_error(panel, xray) -> None:
+    import XrayToCT
+
+    logic = XrayToCT.XrayToCTLogic()
+    stages = []
+    nodes = logic.process(xray, progress=lambda progress: stages.append(progress.stage))
+    assert nodes.ct is results_of(slicer.mrmlScene)[0].ct
+    assert stages[0] == "load"
+    assert stages[-1] == "scene"
+    with pytest.raises(UnsuitableInput, match=r"bad\.png"):
+        logic.process(named(xray, "bad.png"))
+    with pytest.raises(Cancelled):
+        logic.process(
+            named(xray, "slow.png"),
+            is_cancelled=lambda: len(stages) > 12,
+            progress=lambda p: stages.append(p.stage) or stages.extend("x" * 9),
+        )
+    logic.close()
+
+
+def test_a_script_that_does_not_wait_is_told_at_the_end(panel, xray) -> None:
+    import XrayToCT
+
+    logic = XrayToCT.XrayToCTLogic()
+    ends: list = []
+    assert logic.process(xray, wait=False, finished=ends.append) is None
+    panel.wait_for(lambda: bool(ends))
+    assert ends[0].ct is not None
+    logic.close()
+
+
+def test_a_batch_of_twenty_names_the_one_that_failed(panel, tmp_path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{'bad' if number == 7 else 'film'}-{number:02}.png").touch()
+    panel.ui.batchPathEdit.setCurrentPath(str(folder))
+    panel.ui.exportPathEdit.setCurrentPath(str(tmp_path / "results"))
+    panel.click("batchButton")
+    assert panel.ui.batchButton.text == "Cancel"
+    panel.wait_for(lambda: "X-ray 3 of 20" in panel.ui.exportStatus.text)
+    panel.wait_until_idle()
+    assert "19 written, 1 could not be used" in panel.ui.exportStatus.text
+    assert "bad-07.png" in panel.ui.exportStatus.text
+    assert len(list((tmp_path / "results").iterdir())) == 19
+    assert not volumes()
+
+
+def test_the_modules_own_test_passes(panel) -> None:
+    slicer.selfTests["XrayToCT"]()
+
+
+def is_running(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,416 @@
+"""The sections of the module's panel, one after the other, with real clicks."""
+
+from pathlib import Path
+
+import pytest
+import slicer
+
+from slicer_host import process_events, recorded
+from slicer_panel import made_result, module_widget, panel  # noqa: F401  (fixtures)
+from XrayToCTLib import dependencies
+from XrayToCTLib.layouts import COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, READING_LAYOUT
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.scene_results import results_of
+
+CONTROLS = (
+    "QPushButton",
+    "QComboBox",
+    "QCheckBox",
+    "QSpinBox",
+    "QTableWidget",
+    "ctkPathLineEdit",
+    "ctkRangeWidget",
+    "ctkSliderWidget",
+    "ctkCollapsibleButton",
+    "qMRMLNodeComboBox",
+)
+
+
+@pytest.fixture
+def xray(tmp_path: Path) -> Path:
+    path = tmp_path / "chest.png"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def done(panel, xray):
+    """The panel with a result."""
+    panel.generate(xray)
+    return panel
+
+
+def composite(view: str):
+    return slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
+
+
+def test_every_control_says_what_it_does_and_the_panel_says_what_its_volumes_are(panel) -> None:
+    controls = [widget for widget in vars(panel.ui).values() if widget.className() in CONTROLS]
+    assert len(controls) > 50
+    silent = [
+        widget.objectName
+        for widget in controls
+        if widget.parent().className() != "ctkSliderWidget" and not widget.toolTip
+    ]
+    assert not silent
+    assert SYNTHETIC_NOTICE in panel.ui.noticeLabel.text
+    assert TB_NOTICE in panel.ui.noticeLabel.text
+
+
+def test_the_tab_key_goes_down_the_panel(panel) -> None:
+    import qt
+
+    for section in ("xraySection", "modelSection", "generateSection", "compareSection", "readSection", "exportSection"):
+        getattr(panel.ui, section).collapsed = False
+    process_events(0)
+    order = ["xraySection", "sourceBox", "sampleButton", "xrayPathEdit", "viewBox", "polarityBox", "flipCheckBox"]
+    order += ["modelSection", "modelBox", "deviceBox", "generateSection", "refineSpinBox", "applyButton"]
+    order += ["compareSection", "resultSelector", "compareModeBox", "readSection", "overlayBox", "exportSection"]
+    order += ["dicomCheckBox", "anonymiseCheckBox", "exportPathEdit", "exportButton", "batchButton"]
+    chain, widget = [], panel.ui.parameterSetSelector
+    for _ in range(1000):
+        widget = widget.nextInFocusChain()
+        if widget.focusPolicy & qt.Qt.TabFocus or widget.objectName in order:
+            chain.append(widget.objectName)
+        if widget.objectName == "followUpSection":
+            break
+    places = [chain.index(name) for name in order]
+    assert places == sorted(places)
+
+
+def test_the_preview_shows_what_the_network_sees_and_follows_the_settings(panel, xray) -> None:
+    panel.take(xray)
+    panel.click("previewButton")
+    panel.wait_until_idle()
+    assert panel.ui.previewLabel.pixmap.width() == 256
+    assert "View PA, 285 x 285 mm" in panel.ui.previewText.text
+    assert "Sizes are nominal." in panel.ui.previewText.text
+    panel.choose("viewBox", "AP")
+    panel.ui.flipCheckBox.click()
+    panel.ui.cropRowsRange.setValues(10, 90)
+    panel.wait_for(lambda: len(panel.requests("preview")) == 2)
+    panel.wait_until_idle()
+    asked = panel.requests("preview")[-1]
+    assert (asked["view"], asked["flip"], asked["crop"]) == ("AP", True, [0.1, 0.9, 0.0, 1.0])
+
+
+def test_a_folder_offers_its_files(panel, xray) -> None:
+    (xray.parent / "second.png").touch()
+    panel.take(xray.parent)
+    assert panel.ui.folderFileBox.visible
+    panel.choose("folderFileBox", "second.png")
+    panel.click("applyButton")
+    panel.wait_until_idle()
+    assert panel.requests("generate")[-1]["xray"] == str(xray.parent / "second.png")
+
+
+def test_a_volume_of_the_scene_is_written_for_the_worker(panel) -> None:
+    import numpy as np
+
+    volume = slicer.util.addVolumeFromArray(np.arange(100 * 80, dtype=np.uint16).reshape(1, 100, 80), None, "film")
+    panel.choose("sourceBox", "Volume in the scene")
+    assert not panel.ui.applyButton.enabled
+    panel.ui.xrayNodeSelector.setCurrentNode(volume)
+    process_events(0)
+    panel.click("applyButton")
+    panel.wait_until_idle()
+    assert Path(panel.requests("generate")[-1]["xray"]).name == "xray.nrrd"
+    assert panel.parameters.result is not None
+
+
+class Database:
+    """What is used of a ctkDICOMDatabase, with one X-ray and one CT."""
+
+    isOpen = True
+
+    def __init__(self, file: Path) -> None:
+        self.file = str(file)
+
+    def patients(self) -> tuple:
+        return ("1",)
+
+    def studiesForPatient(self, patient: str) -> tuple:
+        return ("1.2",)
+
+    def seriesForStudy(self, study: str) -> tuple:
+        return ("1.2.3", "1.2.4")
+
+    def filesForSeries(self, series: str) -> tuple:
+        return (self.file,) if series == "1.2.3" else ("/ct.dcm",)
+
+    def fileValue(self, file: str, tag: str) -> str:
+        return {"0008,0060": "DX" if file == self.file else "CT", "0008,0021": "20260102"}[tag]
+
+    def nameForPatient(self, patient: str) -> str:
+        return "Doe, Jane"
+
+    def descriptionForSeries(self, series: str) -> str:
+        return "Chest PA"
+
+    def fileForInstance(self, instance: str) -> str:
+        return self.file
+
+
+def test_the_dicom_database_offers_its_xrays_only(panel, xray, monkeypatch) -> None:
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(xray), raising=False)
+    panel.choose("sourceBox", "DICOM database")
+    panel.click("dicomRefreshButton")
+    assert panel.ui.dicomBox.count == 1
+    assert panel.ui.dicomBox.currentText == "Doe, Jane, 20260102, Chest PA"
+    panel.click("applyButton")
+    panel.wait_until_idle()
+    assert panel.requests("generate")[-1]["xray"] == str(xray)
+
+
+def test_a_volume_from_dicom_leads_back_to_its_file(panel, xray, monkeypatch) -> None:
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(xray), raising=False)
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "film")
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.3.4")
+    panel.choose("sourceBox", "Volume in the scene")
+    panel.ui.xrayNodeSelector.setCurrentNode(volume)
+    process_events(0)
+    panel.click("applyButton")
+    panel.wait_until_idle()
+    assert panel.requests("generate")[-1]["xray"] == str(xray)
+
+
+def test_the_models_are_listed_with_their_purpose_memory_and_card(panel, xray) -> None:
+    panel.ui.modelSection.collapsed = True
+    panel.ui.modelSection.collapsed = False
+    panel.wait_for(lambda: panel.ui.modelBox.findText("tiny") > 0)
+    panel.choose("modelBox", "other")
+    assert "420 MB" in panel.ui.modelDescription.text
+    panel.click("modelCardButton")
+    assert panel.ui.modelCard.visible
+    assert "A model card." in panel.ui.modelCard.plainText
+    panel.click("modelCardButton")
+    panel.generate(xray)
+    assert panel.requests("generate")[-1]["model"] == "other"
+
+
+def test_a_model_is_imported_by_the_worker(panel, tmp_path) -> None:
+    recorded.file_answers.append(str(tmp_path / "net.pth"))
+    panel.ui.modelSection.collapsed = False
+    panel.click("importModelButton")
+    panel.wait_until_idle()
+    assert panel.requests("import")[-1]["file"] == str(tmp_path / "net.pth")
+
+
+def test_imported_models_are_removed_after_a_question_and_nothing_else(panel, tmp_path, monkeypatch) -> None:
+    import qt
+
+    monkeypatch.setenv("XRAYTOCT_CACHE", str(tmp_path))
+    for name in ("mine.safetensors", "mine.md", "SHA256SUMS", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    panel.choose("viewBox", "AP")  # the panel looks again
+    recorded.button_answers.append(qt.QMessageBox.Cancel)
+    panel.click("removeModelsButton")
+    assert (tmp_path / "mine.safetensors").exists()
+    recorded.button_answers.append(qt.QMessageBox.Ok)
+    panel.click("removeModelsButton")
+    panel.wait_until_idle()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_classes_stand_as_bars_beside_what_is_known_of_tb(done) -> None:
+    import qt
+
+    bars = done.ui.classBars.findChildren(qt.QProgressBar)
+    assert [bar.value for bar in bars[:3]] == [25, 62, 12]
+    assert done.ui.classNotice.text == TB_NOTICE
+
+
+def test_a_click_on_a_check_shows_its_place(panel, xray, made_result) -> None:
+    import json
+
+    result = json.loads((made_result / "result.json").read_text())
+    kept = (made_result / "result.json").read_text()
+    result["checks"][1]["place_mm"] = [30.0, -20.0, 10.0]
+    (made_result / "result.json").write_text(json.dumps(result))
+    try:
+        panel.generate(xray)
+    finally:
+        (made_result / "result.json").write_text(kept)
+    panel.ui.checksSection.collapsed = False
+    table = panel.ui.checksTable
+    assert [table.item(row, 1).text() for row in range(table.rowCount)] == ["passed", "FAILED"]
+    assert "1 of 2 checks" in panel.ui.checksSummary.text
+    table.cellClicked.emit(1, 0) if hasattr(table.cellClicked, "emit") else table.setCurrentCell(1, 0)
+    process_events(0)
+    assert panel.ui.checkMessage.text == "There is one lung."
+    centres = [slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow")]
+    offsets = [round(node.GetSliceOffset()) for node in centres]
+    assert offsets == [10, 20, -30]  # RAS of the place, LPS from the middle
+
+
+def test_windows_and_overlays_change_what_the_slices_show(done) -> None:
+    ct = done.parameters.result
+    done.ui.readSection.collapsed = False
+    done.click("mediastinumWindowButton")
+    assert (ct.GetDisplayNode().GetWindow(), ct.GetDisplayNode().GetLevel()) == (400, 40)
+    done.choose("overlayBox", "Expected error")
+    done.ui.overlayOpacitySlider.setValue(30)
+    process_events(0)
+    shown = composite("Red")
+    assert shown.GetForegroundVolumeID() == results_of(slicer.mrmlScene)[0].uncertainty.GetID()
+    assert shown.GetForegroundOpacity() == pytest.approx(0.3)
+    done.choose("overlayBox", "None")
+    assert not shown.GetForegroundVolumeID()
+
+
+def test_the_layouts_show_the_result(done) -> None:
+    result = results_of(slicer.mrmlScene)[0]
+    manager = slicer.app.layoutManager()
+    assert manager.layout == READING_LAYOUT
+    assert composite("Green").GetBackgroundVolumeID() == result.ct.GetID()
+    done.ui.compareSection.collapsed = False
+    done.click("compareLayoutButton")
+    assert manager.layout == COMPARING_LAYOUT
+    assert composite("XrayToCTXray").GetBackgroundVolumeID() == result.radiograph.GetID()
+    assert composite("XrayToCTProjection").GetBackgroundVolumeID() == result.projection.GetID()
+
+
+@pytest.mark.parametrize("words", ["Blend", "Checkerboard", "Swipe", "Flicker", "Difference"])
+def test_the_xray_and_the_projection_meet_in_one_picture(done, words) -> None:
+    done.ui.compareSection.collapsed = False
+    done.click("compareLayoutButton")
+    done.choose("compareModeBox", words)
+    done.ui.compareSlider.setValue(25)
+    process_events(0)
+    result = results_of(slicer.mrmlScene)[0]
+    shown = lambda: composite("XrayToCTDifference").GetBackgroundVolumeID()  # noqa: E731
+    if words == "Flicker":
+        done.wait_for(lambda: shown() == result.projection.GetID(), 5)
+        done.wait_for(lambda: shown() == result.radiograph.GetID(), 5)
+        done.choose("compareModeBox", "Blend")
+    role = slicer.mrmlScene.GetNodeByID(shown()).GetAttribute("XrayToCT.Role")
+    assert role == "comparison"
+
+
+def test_the_agreement_is_told_for_the_xray_and_for_another_ct(done) -> None:
+    import numpy as np
+
+    done.ui.compareSection.collapsed = False
+    assert "SSIM" in done.ui.metricsLabel.text
+    assert "PA. Source to axis 541 mm" in done.ui.geometryLabel.text
+    done.choose("projectionBox", "Mean along parallel rays")
+    done.wait_until_idle()
+    assert done.requests("project")[-1]["kind"] == "mean"
+    assert "SSIM" in done.ui.metricsLabel.text
+    other = slicer.util.addVolumeFromArray(np.zeros((16, 16, 16), np.int16), None, "real CT")
+    done.ui.referenceSelector.setCurrentNode(other)
+    process_events(0)
+    done.wait_until_idle()
+    assert len(done.requests("project")) == 2
+    assert "SSIM" in done.ui.metricsLabel.text
+
+
+def test_an_export_asks_for_what_is_ticked(panel, xray, tmp_path) -> None:
+    panel.take(xray)
+    panel.ui.exportSection.collapsed = False
+    assert not panel.ui.exportButton.enabled
+    panel.ui.exportPathEdit.setCurrentPath(str(tmp_path / "out"))
+    panel.ui.niftiCheckBox.click()
+    panel.ui.anonymiseCheckBox.click()
+    panel.click("exportButton")
+    panel.wait_until_idle()
+    asked = panel.requests("generate")[-1]
+    assert (asked["formats"], asked["anonymise"]) == (["dicom", "nifti", "pdf"], True)
+    assert str(tmp_path / "out") in panel.ui.exportStatus.text
+    assert panel.ui.exportButton.text == "Export the X-ray's result"
+
+
+def test_two_results_are_compared_side_by_side(done, xray) -> None:
+    second = xray.with_name("second.png")
+    second.touch()
+    done.generate(second)
+    first, later = (result.ct for result in results_of(slicer.mrmlScene))
+    done.ui.followUpSection.collapsed = False
+    done.ui.earlierSelector.setCurrentNode(first)
+    done.ui.laterSelector.setCurrentNode(later)
+    process_events(0)
+    done.click("followUpButton")
+    assert slicer.app.layoutManager().layout == FOLLOW_UP_LAYOUT
+    assert "not matched" in done.ui.followUpText.text
+    assert composite("XrayToCTChange").GetBackgroundVolumeID()
+
+
+def test_the_crosshair_in_the_ct_marks_its_ray(done) -> None:
+    from XrayToCTLib.crosshair import RAY_ROLE
+
+    done.ui.readSection.collapsed = False
+    done.ui.crosshairCheckBox.click()
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionRAS([10.0, 20.0, 30.0])
+    process_events(0)
+    rays = [
+        node
+        for node in slicer.util.getNodesByClass("vtkMRMLModelNode")
+        if node.GetAttribute("XrayToCT.Role") == RAY_ROLE
+    ]
+    assert len(rays) == 1
+    assert rays[0].GetDisplayNode().GetVisibility()
+    done.ui.crosshairCheckBox.click()
+    assert not rays[0].GetDisplayNode().GetVisibility()
+
+
+class TestMissingPackages:
+    """What is missing is named, and installed only after the user has agreed, once."""
+
+    @pytest.fixture
+    def section(self, panel, xray, monkeypatch):
+        (section,) = (one for one in panel.widget._panel._sections if type(one).__name__ == "GenerateSection")
+        packages = tuple(one for one in dependencies.PACKAGES if one.name in ("torch", "safetensors"))
+        monkeypatch.setattr(section, "_missing", packages)
+        monkeypatch.setattr("XrayToCTLib.panel.generate_section.missing_packages", lambda: ())
+        panel.take(xray)
+        return section
+
+    def test_nothing_can_start_and_nothing_is_installed_without_consent(self, panel, section) -> None:
+        import qt
+
+        assert "torch, safetensors" in panel.ui.dependencyLabel.text
+        assert not panel.ui.applyButton.enabled
+        recorded.button_answers.append(qt.QMessageBox.Cancel)
+        panel.click("installButton")
+        assert len(recorded.messages) == 1
+        assert not recorded.installations
+        assert not recorded.torch_installations
+
+    def test_torch_comes_through_its_extension_and_the_rest_under_constraints(self, panel, section) -> None:
+        import qt
+
+        recorded.button_answers.append(qt.QMessageBox.Ok)
+        panel.click("installButton")
+        assert len(recorded.messages) == 1  # asked once
+        assert len(recorded.torch_installations) == 1
+        assert "safetensors" in str(recorded.installations)
+        assert "constraints" in str(recorded.installations)
+        assert panel.ui.applyButton.enabled
+
+    def test_a_folder_of_wheels_needs_no_network(self, panel, section, tmp_path) -> None:
+        import qt
+
+        recorded.button_answers.append(qt.QMessageBox.Ok)
+        recorded.file_answers.append(str(tmp_path))
+        panel.click("installButton")
+        assert "--no-index" in str(recorded.installations)
+        assert str(tmp_path) in str(recorded.installations)
+        assert not recorded.torch_installations
+
+
+def test_what_slicer_ships_is_held_by_the_constraints() -> None:
+    text = dependencies.constraints_text()
+    assert "numpy==" in text
+    assert "SimpleITK==" in text
+
+
+def test_the_sample_is_in_slicers_sample_data(panel) -> None:
+    import SampleData
+
+    recorded.sample_data_sources.clear()
+    from XrayToCTLib.panel.sample_data import register_sample
+
+    register_sample()
+    assert SampleData.SampleDataLogic
+    assert "Simulated chest X-ray" in str(recorded.sample_data_sources)

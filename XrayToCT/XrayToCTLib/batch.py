@@ -1,0 +1,102 @@
+"""A folder of X-rays through the worker, one after the other; a file that cannot be used never stops the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.run_settings import RunSettings
+from XrayToCTLib.worker_requests import Failure, Listener, Progress, WorkerRequests
+from XrayToCTLib.xray_folder import files_in, result_folders
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What became of a batch: the folders that were written, the files that failed and why."""
+
+    written: tuple[Path, ...]
+    failed: tuple[tuple[Path, Failure], ...]
+    was_cancelled: bool
+
+    def sentences(self) -> str:
+        """What a person reads, a line for each failure."""
+        how = "The batch was cancelled" if self.was_cancelled else "The batch is done"
+        head = f"{how}: {len(self.written)} written, {len(self.failed)} could not be used."
+        return "\n".join([head, *(failure.sentences() for _, failure in self.failed)])
+
+
+class Batch:
+    """One run over a folder; `start` returns at once and `finished` is called at the end, also after a cancel.
+
+    Args:
+        folder: its files are worked on, subfolders are not. output: gets a folder for each file.
+        progress: called with the file's number from 1, how many there are, and the progress of the whole batch.
+
+    Raises:
+        UnsuitableInput: the folder cannot be read or is empty, or is the output folder itself.
+    """
+
+    def __init__(
+        self,
+        requests: WorkerRequests,
+        folder: Path,
+        output: Path,
+        settings: RunSettings,
+        formats: Sequence[str],
+        anonymise: bool,
+        progress: Callable[[int, int, Progress], None],
+        finished: Callable[[BatchReport], None],
+    ) -> None:
+        if folder.resolve() == output.resolve():
+            raise UnsuitableInput(f"{output} is the folder of the X-rays; choose another one for the results.")
+        self._requests = requests
+        self._files = files_in(folder)
+        self._folders = [output / name for name in result_folders(self._files, anonymise)]
+        self._settings, self._formats, self._anonymise = settings, formats, anonymise
+        self._progress, self._finished = progress, finished
+        self._written: list[Path] = []
+        self._failed: list[tuple[Path, Failure]] = []
+        self._next = 0
+
+    def start(self) -> None:
+        """Sends the first file to the worker."""
+        self._submit_next()
+
+    def _submit_next(self) -> None:
+        if self._next == len(self._files):
+            self._report(was_cancelled=False)
+            return
+        number, total = self._next + 1, len(self._files)
+        source, folder = self._files[self._next], self._folders[self._next]
+        self._next = number
+
+        def progress(progress: Progress) -> None:
+            whole = (number - 1 + progress.fraction) / total
+            self._progress(number, total, Progress(progress.stage, whole, self._seconds_left(progress, total - number)))
+
+        def finished(result: dict[str, Any]) -> None:
+            self._written.append(folder)
+            self._submit_next()
+
+        def failed(failure: Failure) -> None:
+            if failure.was_cancelled:
+                self._report(was_cancelled=True)
+                return
+            self._failed.append((source, failure))
+            self._submit_next()
+
+        request = self._settings.generate_request(source, folder, self._formats, self._anonymise)
+        self._requests.submit(request, Listener(finished, failed, progress))
+
+    @staticmethod
+    def _seconds_left(progress: Progress, files_left: int) -> float | None:
+        """The rest of this file, and as long as this one takes for each of the others."""
+        if progress.seconds_left is None or progress.fraction >= 1:
+            return None
+        return progress.seconds_left * (1 + files_left / (1 - progress.fraction))
+
+    def _report(self, was_cancelled: bool) -> None:
+        self._finished(BatchReport(tuple(self._written), tuple(self._failed), was_cancelled))
