@@ -16,6 +16,7 @@ from asymmetric_body import LANDMARKS
 from conftest import REPOSITORY
 from made_study import ARMS, CONDITIONS, PATIENTS, READERS, REPEATS, made_study
 from slicer_host import process_events, recorded, start
+from slicer_panel import made_result, module_widget, panel  # noqa: F401  (fixtures)
 from XrayToCTLib.marking import STUDY_NOTICE
 from XrayToCTLib.reader_study.answers import Answer, read_answers
 
@@ -205,6 +206,25 @@ def test_going_back_shows_marks_and_ratings_as_they_were(ui, made, study_folder)
     click(ui.nextButton)
     (answer,) = answers_of(study_folder, made[2]).values()
     assert (answer.realism, len(answer.marks)) == (2, 1)
+
+
+def test_the_panel_holds_the_section_and_makes_it_when_it_is_opened(panel, study_folder) -> None:  # noqa: F811
+    import slicer
+
+    place = panel.ui.readerStudySection
+    assert place.collapsed
+    assert len(place.findChildren("QRadioButton")) == 0
+    place.collapsed = False
+    process_events()
+    opened = slicer.util.childWidgetVariables(place)
+    begin(opened, study_folder)
+    assert opened.studyStatus.text == f"Case 1 of {CASES}."
+    place.collapsed = True
+    place.collapsed = False
+    process_events()
+    assert len(place.findChildren("QRadioButton")) == 13
+    click(opened.startButton)
+    assert "left the study" in opened.studyStatus.text
 
 
 # --- marks
