@@ -78,11 +78,11 @@ def main(target: Path) -> None:
         for view in views:
             view.sliceLogic().FitSliceToAll()
         ui.artefactBox.setCurrentText("other")
-        ui.noteEdit.setText("ribs in the lung")
+        ui.noteEdit.setText("smeared ribs")
         ui.markButton.click()
         columns, rows = views[0].mrmlSliceNode().GetDimensions()[:2]
         interactor = views[0].sliceView().interactor()
-        interactor.SetEventInformation(round(0.36 * columns), round(0.42 * rows), 0, 0)
+        interactor.SetEventInformation(round(0.667 * columns), round(0.637 * rows), 0, 0)
         interactor.InvokeEvent("LeftButtonPressEvent")
         for name in ("realism2", "sickClass", "confidence3"):
             getattr(ui, name).click()

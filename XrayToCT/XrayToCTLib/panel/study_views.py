@@ -97,9 +97,11 @@ class StudyViews:
         """Show these marks, numbered from 1, and no others."""
         if self._points is None or not slicer.mrmlScene.IsNodePresent(self._points):
             return
+        modifying = self._points.StartModify()  # in one step, without which numbers are drawn away from their marks
         self._points.RemoveAllControlPoints()
         for number, mark in enumerate(marks, start=1):
             self._points.AddControlPoint(vtk.vtkVector3d(*_other_handed(mark.point_mm)), str(number))
+        self._points.EndModify(modifying)
 
     def go_to(self, mark: Mark) -> None:
         """Show the slices through a mark."""
