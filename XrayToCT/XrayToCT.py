@@ -21,7 +21,8 @@ from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.panel.main import Panel
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.pump import Pump
-from XrayToCTLib.panel.sample_data import register_sample
+from XrayToCTLib.panel.sample_data import SAMPLE, register_sample
+from XrayToCTLib.panel.views import keep_notices
 from XrayToCTLib.slicer_logic import SlicerLogic
 
 
@@ -51,6 +52,7 @@ def start() -> None:
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window
         register_layouts(layout_manager.layoutLogic().GetLayoutNode())
+        keep_notices()
 
 
 class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -163,17 +165,20 @@ class XrayToCTLogic(SlicerLogic, ScriptedLoadableModuleLogic):
 
 
 class XrayToCTTest(ScriptedLoadableModuleTest):
-    """What "Reload and Test" runs; the full tests are in Testing/Python."""
+    """What "Reload and Test" runs: the sample, by the real worker. All other tests are in Testing/Python."""
 
     def runTest(self) -> None:
-        """Loads the sample and starts nothing: the worker's tests are in Testing/Python."""
         self.setUp()
-        self.test_the_sample_is_there()
+        self.test_the_sample_becomes_a_result()
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear()
 
-    def test_the_sample_is_there(self) -> None:
-        from XrayToCTLib.panel.sample_data import SAMPLE
-
-        self.assertTrue(SAMPLE.is_file())
+    def test_the_sample_becomes_a_result(self) -> None:
+        logic = XrayToCTLogic()
+        try:
+            nodes = logic.process(SAMPLE)
+        finally:
+            logic.close()
+        self.assertIsNotNone(nodes.ct)
+        self.assertIsNotNone(nodes.radiograph)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.generators import network_of
 from XrayToCTTraining.checkpoints import save_checkpoint
 from XrayToCTTraining.engine import CHECKPOINT
 from XrayToCTTraining.reconstruction import trained_generator
@@ -32,7 +33,8 @@ def blend_generators(first: Path, second: Path, share: float, run: Path) -> Path
         raise UnsuitableInput(f"{first} and {second} hold different networks; blend two stages of one.")
     if (run / CHECKPOINT).exists():
         raise UnsuitableInput(f"{run} holds a run already; choose another folder.")
-    weights = {name: value.lerp(other.state_dict()[name], share) for name, value in one.state_dict().items()}
+    before, after = (network_of(generator).state_dict() for generator in (one, other))
+    weights = {name: value.lerp(after[name], share) for name, value in before.items()}
     steps = settings.pop("steps")
     record = {**settings, "geometry": geometry.to_dict(), "blended": {"of": [first.name, second.name], "share": share}}
     run.mkdir(parents=True, exist_ok=True)

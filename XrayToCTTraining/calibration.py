@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from XrayToCTLib.generators import AnyGenerator
+from XrayToCTLib.generators import ReadyGenerator
 from XrayToCTLib.projection import HU_RANGE
 from XrayToCTLib.uncertainty import Calibration, volume_spread
 from XrayToCTTraining.data.cohort import Case, Cohort
@@ -55,7 +55,7 @@ class Reliability:
         return float(np.abs(self.expected - self.measured).mean() / self.measured.mean())
 
 
-def sampled(generator: AnyGenerator, cohort: Cohort, cases: Sequence[Case], samples: int) -> list[Sample]:
+def sampled(generator: ReadyGenerator, cohort: Cohort, cases: Sequence[Case], samples: int) -> list[Sample]:
     """Spread and error of voxels on a coarse grid, of each case with a CT."""
     result = []
     size = generator.config.size

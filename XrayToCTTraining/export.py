@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.classifier import CTClassifier, classifier_input
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.generators import network_of
 from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry
@@ -75,7 +76,9 @@ def trained_network(run: Path) -> Trained:
     if kind == "generator":
         generator, geometry, settings = trained_generator(run)
         size = generator.config.size
-        return Trained(generator, kind, geometry, settings, torch.rand(1, 1, size, size), ("radiograph", "volume"))
+        return Trained(
+            network_of(generator), kind, geometry, settings, torch.rand(1, 1, size, size), ("radiograph", "volume")
+        )
     if kind == "cyclegan":
         style, settings = trained_style(run)
         example = torch.rand(1, 1, settings["size"], settings["size"])
@@ -150,6 +153,8 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
         "summary": " ".join(limits_of(trained.kind, trained.settings)),
         "settings": trained.settings,
     }
+    if trained.kind == "generator":
+        facts["consistency"] = trained.settings.get("consistency", 0)
     for part in evidence:
         if part.calibration is not None:
             facts["uncertainty"] = part.calibration

@@ -16,8 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from XrayToCTLib.consistency import consistent
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.generators import GENERATORS, AnyConfig, AnyGenerator, build_generator
+from XrayToCTLib.generators import (
+    GENERATORS,
+    AnyConfig,
+    ReadyGenerator,
+    build_generator,
+    network_of,
+    with_consistency,
+)
 from XrayToCTLib.models import find, load_generator
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import (
@@ -73,6 +81,8 @@ class ReconstructionFit:
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
+        consistency: steps that make a volume consistent with its radiograph (``consistency.consistent``), behind the
+            network: on radiographs in stage 2, and wherever it is used; not on pairs, whose radiographs are stylised.
         dropout: probability, in the bridge (compact: at the coarsest level).
         validation_cases: how many are scored after each epoch.
         seed: of everything random.
@@ -102,6 +112,7 @@ class ReconstructionFit:
     ema: float = 0.0
     clip: float = 0.0
     gradient_checkpointing: bool = False
+    consistency: int = 0
     dropout: float = 0.5
     validation_cases: int = 8
     seed: int = 0
@@ -195,6 +206,8 @@ class Reconstruction(Recipe):
         generated = []
         for part in parts:
             volume = self.generator(part["radiograph"])
+            if "volume" not in part:
+                volume = consistent(volume.float(), part["radiograph"].float(), self.geometry, fit.consistency)
             anchored = self._anchored(part["radiograph"]) if self.anchor and "volume" not in part else None
             terms = self._generator_losses(volume, part, anchored)
             self.manual_backward(sum(getattr(fit.weights, name) * term for name, term in terms.items()) / len(parts))
@@ -267,7 +280,8 @@ class Reconstruction(Recipe):
         """Volumes (N, 1, D, H, W) in [0, 1], by the averaged weights where there are such."""
         weights = self.averaged or dict(self.generator.state_dict())
         radiograph = radiograph.to(next(iter(weights.values())))
-        return torch.func.functional_call(self.generator, weights, radiograph).clamp(0, 1)
+        volume = torch.func.functional_call(self.generator, weights, radiograph)
+        return consistent(volume.float(), radiograph.float(), self.geometry, self.fit_settings.consistency).clamp(0, 1)
 
     def validate_epoch(self, epoch: int) -> dict[str, float]:
         rows = [score_volume(predicted, truth) for _, predicted, truth in self._seen(self.validation)]
@@ -314,8 +328,8 @@ def fit_reconstruction(
     train(recipe, run, engine, record, start)
 
 
-def trained_generator(checkpoint: Path) -> tuple[AnyGenerator, Geometry, dict[str, Any]]:
-    """The generator of a run's checkpoint (a file, or the run's folder), its geometry, and its settings.
+def trained_generator(checkpoint: Path) -> tuple[ReadyGenerator, Geometry, dict[str, Any]]:
+    """The generator of a run's checkpoint (a file, or the run's folder) as it is used, its geometry, and its settings.
 
     Raises:
         UnsuitableInput: there is no such checkpoint, or it is of another network.
@@ -329,7 +343,9 @@ def trained_generator(checkpoint: Path) -> tuple[AnyGenerator, Geometry, dict[st
     prefix = "generator."
     weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
     generator.load_state_dict(state["extra"]["averaged"] or weights)
-    return generator.eval(), Geometry.from_dict(record["geometry"]), {**record, "steps": state["step"]}
+    geometry = Geometry.from_dict(record["geometry"])
+    ready = with_consistency(generator, geometry, record.get("consistency", 0))
+    return ready.eval(), geometry, {**record, "steps": state["step"]}
 
 
 def _config(name: str) -> AnyConfig:
@@ -339,7 +355,7 @@ def _config(name: str) -> AnyConfig:
 
 
 def _initial_weights(model: str, config: AnyConfig) -> dict[str, Tensor]:
-    generator = load_generator(find(model, "generator"))
+    generator = network_of(load_generator(find(model, "generator")))
     if generator.config != config:
         raise UnsuitableInput(f"The model {model} has another configuration than --generator; choose the same.")
     return generator.state_dict()

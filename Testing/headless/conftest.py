@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -15,11 +16,26 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from XrayToCTLib.generators import GENERATORS, build_generator
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def host():
+    """Slicer's application layer (see Testing/slicer_host), taken away again unless other tests had it before."""
+    pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+    import slicer_host
+
+    was_running = slicer_host.is_running()
+    slicer_host.start()
+    yield slicer_host
+    if not was_running:
+        slicer_host.stop()
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +66,16 @@ def chest_dicom(radiograph_pixels: np.ndarray, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("radiograph") / "chest.dcm"
     write_dicom(path, np.rint(radiograph_pixels * 4095).astype(np.uint16))
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> str:
+    """An untrained generator that takes milliseconds."""
+    config = GENERATORS["test"]
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    torch.manual_seed(0)
+    geometry = Geometry(detector_pixels=(config.size, config.size))
+    return str(save_model(path, build_generator(config), "generator", config, geometry, {}).path)
 
 
 def write_dicom(path: Path, pixels: np.ndarray, **attributes: object) -> Path:
@@ -110,3 +136,47 @@ def run_json(run: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
         return json.loads(done.stdout)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def made_result(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the worker writes of an X-ray, made without a network."""
+    from made_results import write_results
+    from XrayToCTLib.pictures import write_png
+
+    folder = write_results(tmp_path_factory.mktemp("made"))
+    write_png(folder / "xray.png", np.zeros((128, 128), np.uint8), synthetic=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def module_widget() -> Any:
+    """The module's widget, as Slicer makes it: once."""
+    pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
+    pytest.importorskip("slicer", reason="slicer-core is not installed")
+    from slicer_host import load_module, start
+
+    start()
+    return load_module(REPOSITORY / "XrayToCT" / "XrayToCT.py")
+
+
+@pytest.fixture
+def panel(module_widget: Any, made_result: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module's panel (`slicer_panel.PanelDriver`) over an empty scene, with a scripted worker."""
+    import slicer
+
+    from slicer_host import process_events, recorded
+    from slicer_panel import PanelDriver
+    from XrayToCTLib import worker_client
+
+    command = [sys.executable, "-S", str(Path(__file__).with_name("scripted_worker.py")), str(made_result)]
+    monkeypatch.setattr(worker_client, "worker_command", lambda: command)
+    monkeypatch.setenv("XRAYTOCT_CACHE", str(made_result / "no-models"))
+    (made_result / "requests.jsonl").unlink(missing_ok=True)
+    recorded.clear()
+    slicer.mrmlScene.Clear(False)
+    process_events(0)
+    yield PanelDriver(module_widget, made_result)
+    module_widget.logic.cancel()
+    module_widget.logic.close()
+    process_events(0)

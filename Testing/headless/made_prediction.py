@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from asymmetric_body import asymmetric_body
+from XrayToCTLib.classification import Saliency
 from XrayToCTLib.comparison import compare
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.pipeline import Prediction, project
@@ -47,4 +48,6 @@ def made_prediction(radiograph: Radiograph | None = None, source: Path = Path("c
         uncertainty=Uncertainty(np.full((SIDE,) * 3, 120, np.float32), True, 8, 120.0, 120.0),
         warnings=("Sizes are nominal.", *(radiograph.warnings if radiograph else ())),
         seconds={"read": 0.1},
+        findings={"cavity": 0.25, "effusion": 0.5},
+        saliency=Saliency("sick", volume),
     )

@@ -1,6 +1,7 @@
-"""Speaks the worker's protocol without any network: a program for tests of the panel, `scripted_worker.py RESULT_FOLDER`.
+"""Speaks the worker's protocol without any network, for tests of the panel: ``scripted_worker.py RESULT_FOLDER``.
 
-The X-ray's name says what becomes of it: "bad" is refused, "slow" goes on until it is cancelled, "crash" ends this process.
+The X-ray's name says what becomes of it: "bad" is refused, "slow" goes on until it is
+cancelled, "crash" ends the process.
 All others lead to a copy of RESULT_FOLDER. Each request is noted in RESULT_FOLDER/requests.jsonl.
 """
 

@@ -1,21 +1,15 @@
-"""The module's panel on the stand-in for Slicer, with real clicks (no tests here; a fixture and helpers)."""
+"""The module's panel on the stand-in for Slicer, with real clicks (no tests here; the fixtures are in conftest)."""
 
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from conftest import REPOSITORY
-
-pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
-pytest.importorskip("slicer", reason="slicer-core is not installed")
-
-from slicer_host import load_module, process_events, recorded, start, unload_module, wait_until
+from slicer_host import process_events, wait_until
 
 MODULE = REPOSITORY / "XrayToCT" / "XrayToCT.py"
 
@@ -47,6 +41,16 @@ class PanelDriver:
         box.setCurrentIndex(index)
         process_events(0)
 
+    def click_cell(self, name: str, row: int, column: int) -> None:
+        """Clicks into a table with the mouse."""
+        from PySide6 import QtCore, QtTest
+        from slicer_host.pythonqt import backing_of
+
+        table = backing_of(getattr(self.ui, name))
+        place = table.visualItemRect(table.item(row, column)).center()
+        QtTest.QTest.mouseClick(table.viewport(), QtCore.Qt.MouseButton.LeftButton, pos=place)
+        process_events(0)
+
     def take(self, path: Path) -> None:
         """Types the path of an X-ray."""
         self.ui.xrayPathEdit.setCurrentPath(str(path))
@@ -71,44 +75,6 @@ class PanelDriver:
         return [request for request in map(json.loads, lines) if request["job"] == job]
 
 
-@pytest.fixture(scope="session")
-def made_result(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the worker writes of an X-ray, made without a network."""
-    from made_results import write_results
-    from XrayToCTLib.pictures import write_png
-
-    folder = write_results(tmp_path_factory.mktemp("made"))
-    write_png(folder / "xray.png", np.zeros((128, 128), np.uint8), synthetic=False)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def module_widget() -> Any:
-    """The module's widget, as Slicer makes it: once."""
-    start()
-    return load_module(MODULE)
-
-
-@pytest.fixture
-def panel(module_widget: Any, made_result: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelDriver]:
-    """The panel over an empty scene, with a scripted worker."""
-    import slicer
-
-    from XrayToCTLib import worker_client
-
-    command = [sys.executable, "-S", str(Path(__file__).with_name("scripted_worker.py")), str(made_result)]
-    monkeypatch.setattr(worker_client, "worker_command", lambda: command)
-    monkeypatch.setenv("XRAYTOCT_CACHE", str(made_result / "no-models"))
-    (made_result / "requests.jsonl").unlink(missing_ok=True)
-    recorded.clear()
-    slicer.mrmlScene.Clear(False)
-    process_events(0)
-    yield PanelDriver(module_widget, made_result)
-    module_widget.logic.cancel()
-    module_widget.logic.close()
-    process_events(0)
-
-
 def longest_gap(work: Callable[[], None]) -> float:
     """Seconds of this thread's own computing time for which the event loop stood still at most while ``work`` ran it.
 
@@ -124,6 +90,3 @@ def longest_gap(work: Callable[[], None]) -> float:
     work()
     timer.stop()
     return max(np.diff([*ticks, time.thread_time()]))
-
-
-__all__ = ["MODULE", "PanelDriver", "longest_gap", "made_result", "module_widget", "panel", "unload_module"]

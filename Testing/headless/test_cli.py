@@ -193,6 +193,8 @@ def test_each_kind_of_bad_input_gets_one_sentence_that_names_the_file(batch, nam
         (["generate", "x.png", "-o", "out", "--device", "quantum"], 2),
         (["generate", "CHEST", "-o", "out", "--model", "missing"], 4),
         (["generate", "CHEST", "-o", "out", "--model", "CHEST.safetensors"], 4),
+        (["generate", "CHEST", "-o", "out", "--crop", "0.5", "0.5", "0", "1"], 2),
+        (["generate", "CHEST", "-o", "out", "--crop", "0", "nan", "0", "1"], 2),
         (["generate", "--network-input", "CHEST", "-o", "out"], 3),
         (["project", "missing.nrrd", "-o", "p.png"], 3),
         (["project", "CHEST", "-o", "p.png", "--kind", "mean", "--sad", "900"], 2),

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from asymmetric_body import asymmetric_body
 from torch import Tensor, nn
 
+from asymmetric_body import asymmetric_body
 from XrayToCTLib.comparison import compare
-from XrayToCTLib.consistency import ConsistentGenerator, consistent
+from XrayToCTLib.consistency import ConsistentGenerator, consistent, spine_column
 from XrayToCTLib.projection import Geometry, hu_from_network, radiograph_from_ct
 from XrayToCTLib.volume import network_from_ct
 
@@ -58,13 +58,26 @@ def test_air_stays_air_and_what_is_added_to_a_ray_lies_all_along_it(truth: Tenso
     film = radiograph_from_ct(truth, GEOMETRY)
     change = (consistent(guess, film, GEOMETRY, 1) - guess)[0, 0]
     assert change[guess[0, 0] == 0].abs().max() == 0
-    # Below the cube "foot" tissue is missing from a ray: its tissue in front and behind grows alike.
-    row, column = np.unravel_index(int(change.sum(0).argmax()), (64, 64))
+    # Where the cube "left" is missing from a ray, its tissue in front and behind grows alike.
+    row, column = np.unravel_index(int(change[:, :, 48:].sum(0).argmax()), (64, 16))
+    column += 48
     ray, there = change[:, row, column], guess[0, 0, :, row, column]
     tissue = (there > 0.3) & (hu_from_network(there) < 50)
     front, behind = ray[tissue].chunk(2)
     assert front.mean() == pytest.approx(float(behind.mean()), rel=0.5)
     assert front.mean() > 0
+
+
+def test_the_spine_is_found_and_takes_no_part(truth: Tensor, guess: Tensor) -> None:
+    column = spine_column(truth, GEOMETRY)[0, 0, :, 0]
+    depth, across = np.indices((64, 64))
+    weight = column / column.sum()
+    assert float((weight * torch.from_numpy(depth)).sum()) == pytest.approx((55 + 160) / 5, abs=2)
+    assert float((weight * torch.from_numpy(across)).sum()) == pytest.approx(160 / 5, abs=2)
+    film = radiograph_from_ct(truth, GEOMETRY)
+    change = (consistent(guess, film, GEOMETRY, 2) - guess)[0, 0].abs()
+    spine = spine_column(guess, GEOMETRY)[0, 0, :, 0] > 0.99
+    assert change.movedim(1, 0)[:, spine].max() < 0.02 * change.max()
 
 
 def test_bone_moves_less_than_soft_tissue_of_the_same_ray() -> None:

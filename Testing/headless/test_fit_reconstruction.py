@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from XrayToCTLib.consistency import consistent
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
 from XrayToCTTraining.engine import CHECKPOINT
@@ -152,6 +153,31 @@ def test_the_anchor_holds_volumes_of_radiographs_nearer_to_what_stage_1_made_of_
     with torch.no_grad():
         before, free, held = (trained_generator(path)[0](x) for path in checkpoints)
     assert (held - before).square().mean() < 0.5 * (free - before).square().mean()
+
+
+def test_consistency_is_part_of_training_on_radiographs_and_of_the_generator_that_comes_out(data, whole):
+    start = ["--start", data / "whole" / "epoch-2.pt"]
+    training(*options(data, "consistent"), *start, "--consistency", 2)
+    logs = [rows(data / run) for run in ("consistent", "whole")]
+    induction, without = (next(row["induction"] for row in log if "induction" in row) for log in logs)
+    assert induction < 0.5 * without
+    generator, geometry, _ = trained_generator(data / "consistent")
+    x = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(generator(x), consistent(generator.network(x), x, geometry, 2))
+
+
+def test_a_fit_may_begin_with_the_weights_of_a_model(data, whole, tmp_path):
+    exported = ["export", data / "whole", "--name", "first", "--out", tmp_path, "--data", "test"]
+    training(*exported)
+    begin = ["--initial", tmp_path / "first.safetensors", "--engine.stop_after", 1, "--learning_rate", 1e-12]
+    training(*options(data, "begun"), *begin)
+    one, other = (trained_generator(data / name)[0].state_dict() for name in ("whole", "begun"))
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=2e-3, atol=1e-4)
+    refused = training(*options(data, "misfit"), "--initial", "compact", check=False)
+    assert refused.returncode == 3
+    assert "--generator" in refused.stderr
 
 
 def test_other_settings_are_refused_for_a_run_that_has_begun(data, whole):

@@ -100,6 +100,10 @@ def of_pdf(path: Path) -> str:
 # What each format has to say beside its notice, and whoever reads it there.
 TABLE: list[tuple[str, Callable[[Path], str], str, bool]] = [
     ("ct.nrrd", of_nrrd, SYNTHETIC_NOTICE, True),
+    ("projection.nrrd", of_nrrd, PROJECTED, True),
+    ("difference.nrrd", of_nrrd, "DIFFERENCE OF SYNTHETIC CT AND X-RAY - NOT FOR DIAGNOSTIC USE", True),
+    ("saliency.nrrd", of_nrrd, "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE", True),
+    ("result.json", Path.read_text, SYNTHETIC_NOTICE, False),
     ("ct.nii.gz", of_nifti, SYNTHETIC_NOTICE, True),
     ("scene.mrb", of_scene, SYNTHETIC_NOTICE, True),
     ("projection.png", of_png, PROJECTED, True),
@@ -133,7 +137,8 @@ def test_each_format_carries_the_notice_the_model_and_its_weights(folder, name, 
 
 
 def test_the_table_knows_every_file_that_is_written(folder) -> None:
-    unmarked = {"xray.png", "output.npy"}  # the X-ray itself, and the network's raw numbers for parity tests
+    # the X-ray itself, and the network's raw numbers for parity tests
+    unmarked = {"xray.png", "radiograph.nrrd", "output.npy"}
     assert {path.name for path in folder.iterdir()} == {row[0] for row in TABLE} | unmarked
 
 

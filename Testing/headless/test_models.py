@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from XrayToCTLib import model_files, model_folders, models
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.compact_generator import CompactConfig
+from XrayToCTLib.consistency import consistent
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.generator import Generator, GeneratorConfig
-from XrayToCTLib.generators import GENERATORS, config_type
+from XrayToCTLib.generators import GENERATORS, build_generator, config_type, network_of
 from XrayToCTLib.projection import Geometry
 
 SMALL = ClassifierConfig(filters=(2, 3), hidden=4)
@@ -90,6 +91,22 @@ def test_a_saved_generator_gives_the_same_volume_after_loading(folders):
     assert all(parameter.requires_grad for parameter in loaded.parameters())
     with torch.no_grad():
         assert torch.equal(loaded(radiograph), model(radiograph))
+
+
+def test_a_generator_with_consistency_loads_with_it_and_odd_values_are_refused(folders):
+    network, geometry = build_generator(GENERATORS["test"]).eval(), Geometry(detector_pixels=(32, 32))
+
+    def saved(name, where, steps):
+        path = folders / f"{name}.safetensors"
+        return models.save_model(path, network, "generator", network.config, where, {**ABOUT, "consistency": steps})
+
+    ready, radiograph = models.load_generator(saved("held", geometry, 2)), torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        alone = network_of(ready)(radiograph)
+        torch.testing.assert_close(ready(radiograph), consistent(alone, radiograph, geometry, 2))
+    for where, steps in ((None, 2), (geometry, -1), (geometry, 10**6), (geometry, "2"), (geometry, True)):
+        with pytest.raises(ModelError, match="consistency"):
+            saved("odd", where, steps)
 
 
 def test_running_statistics_keep_single_precision(folders):

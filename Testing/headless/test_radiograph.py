@@ -17,6 +17,7 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
 from radiograph_phantoms import CR_STORAGE, SECONDARY_CAPTURE_STORAGE, as_stored, dicom_of, drawn_chest, refusal, saved
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.options import Reading
 from XrayToCTLib.radiograph import normalise, padded_side_mm, read_radiograph
 
 CHEST = drawn_chest()
@@ -25,8 +26,8 @@ EXPECTED = normalise(STORED)
 IN_TMP_PATH = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def read(dataset: pydicom.Dataset, tmp_path: Path, **options: str):
-    return read_radiograph(saved(dataset, tmp_path / "chest.dcm"), **options)
+def read(dataset: pydicom.Dataset, tmp_path: Path, **options):
+    return read_radiograph(saved(dataset, tmp_path / "chest.dcm"), Reading(**options))
 
 
 def test_a_dicom_radiograph_reads_as_displayed(tmp_path):
@@ -337,11 +338,48 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
         assert "100 megapixels" in refusal(path)
 
 
-def test_an_unknown_option_is_a_programming_error(tmp_path):
-    with pytest.raises(ValueError, match="view"):
-        read_radiograph(tmp_path, view="LL")
-    with pytest.raises(ValueError, match="invert"):
-        read_radiograph(tmp_path, invert="maybe")
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"view": "LL"}, "view"),
+        ({"invert": "maybe"}, "inversion"),
+        ({"crop": (0.5, 0.5, 0, 1)}, "crop"),
+        ({"crop": (0, 1, 0.9, 0.1)}, "crop"),
+        ({"crop": (-0.1, 1, 0, 1)}, "crop"),
+        ({"crop": (0, 1.1, 0, 1)}, "crop"),
+        ({"crop": (0, float("nan"), 0, 1)}, "crop"),
+    ],
+)
+def test_an_unknown_option_is_a_programming_error(options, word):
+    with pytest.raises(ValueError, match=word):
+        Reading(**options)
+
+
+def test_flipping_exchanges_left_and_right_and_says_so(tmp_path):
+    radiograph = read(dicom_of(STORED), tmp_path, flip=True)
+    np.testing.assert_allclose(radiograph.pixels, EXPECTED[:, ::-1], atol=1e-6)
+    assert any("exchanged on request" in warning for warning in radiograph.warnings)
+
+
+def test_a_crop_reads_as_a_file_that_holds_only_that_part(tmp_path):
+    rows, columns = STORED.shape
+    kept = slice(round(0.1 * rows), round(0.9 * rows)), slice(round(0.1 * columns), round(0.9 * columns))
+    cropped = read(dicom_of(STORED), tmp_path, crop=(0.1, 0.9, 0.1, 0.9))
+    part = read(dicom_of(np.ascontiguousarray(STORED[kept])), tmp_path)
+    np.testing.assert_allclose(cropped.pixels, part.pixels, atol=1e-6)
+    assert cropped.spacing_mm == part.spacing_mm
+    assert any("cropped on request" in warning for warning in cropped.warnings)
+
+
+def test_a_crop_of_a_flipped_picture_goes_by_what_is_seen(tmp_path):
+    seen = read(dicom_of(np.ascontiguousarray(STORED[:, ::-1])), tmp_path, crop=(0, 1, 0, 0.8))
+    flipped = read(dicom_of(STORED), tmp_path, flip=True, crop=(0, 1, 0, 0.8))
+    np.testing.assert_array_equal(flipped.pixels, seen.pixels)
+
+
+def test_a_crop_to_too_few_pixels_is_refused_by_name(tmp_path):
+    with pytest.raises(UnsuitableInput, match=r"chest\.dcm.*pixels of its crop; crop it less"):
+        read(dicom_of(STORED), tmp_path, crop=(0, 0.05, 0, 1))
 
 
 @pytest.mark.parametrize("kind", ["explicit", "implicit", "rle"])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from radiograph_phantoms import as_stored, drawn_chest, refusal
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.options import Reading
 from XrayToCTLib.radiograph import normalise, padded_side_mm, read_radiograph
 
 CHEST = drawn_chest()
@@ -63,7 +64,7 @@ def test_a_tiff_whose_zero_is_white_is_inverted(tmp_path, stored):
     if stored is SHALLOW:  # Pillow itself inverts 8-bit samples on writing
         assert np.array_equal(np.asarray(Image.open(path)), 255 - stored)
         return
-    radiograph = read_radiograph(path, invert="no")
+    radiograph = read_radiograph(path, Reading(invert="no"))
     np.testing.assert_allclose(radiograph.pixels, normalise(stored), atol=1e-5)
 
 
@@ -98,7 +99,7 @@ def test_an_inverted_file_is_recognised_and_left_and_right_stay(tmp_path, name):
     radiograph = read_radiograph(tmp_path / name)
     np.testing.assert_allclose(radiograph.pixels, normalise(DEEP), atol=1e-5)
     assert any("inverted" in warning for warning in radiograph.warnings)
-    kept = read_radiograph(tmp_path / name, invert="no")
+    kept = read_radiograph(tmp_path / name, Reading(invert="no"))
     np.testing.assert_allclose(kept.pixels, 1 - normalise(DEEP), atol=1e-5)
 
 

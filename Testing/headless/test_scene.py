@@ -21,7 +21,7 @@ numpy_support = pytest.importorskip("vtk.util.numpy_support")
 from mrml_reading import array_of, node_of_role, ras_of, read_mrb  # noqa: E402
 from XrayToCTLib import scene as scenes  # noqa: E402
 from XrayToCTLib.layouts import show_reading  # noqa: E402
-from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE  # noqa: E402
+from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE, add_volume, image_of  # noqa: E402
 
 VOXEL = 5.0
 MARKS = Provenance("chest-64", "0.3", "0" * 64, "Predicted; from one X-ray: 50 % guess & more.").marks()
@@ -157,6 +157,17 @@ def test_two_results_live_in_one_scene() -> None:
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 7
 
 
+def test_a_node_gives_back_the_image_that_it_was_made_of() -> None:
+    image = sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
+    image.SetOrigin((-12.0, 30.0, 7.5))
+    image.SetSpacing((0.7, 1.2, 3.0))
+    image.SetDirection((0.6, 0, 0.8, 0, 1, 0, -0.8, 0, 0.6))
+    back = image_of(add_volume(scenes.new_scene(), image, "turned", "ct", {}))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(image))
+    corner = (3, 2, 1)
+    assert back.TransformIndexToPhysicalPoint(corner) == pytest.approx(image.TransformIndexToPhysicalPoint(corner))
+
+
 def test_inside_slicer_the_result_goes_into_slicers_scene(monkeypatch) -> None:
     own = scenes.new_scene()
     monkeypatch.setattr(slicer, "mrmlScene", own, raising=False)
@@ -226,6 +237,18 @@ def test_a_bundle_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_slicers_classes_are_not_imported_before_they_are_needed() -> None:
-    code = "import sys, XrayToCTLib.scene; sys.exit(bool({'slicer', 'vtk'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+def test_neither_slicers_classes_nor_torch_nor_qt_are_imported_before_they_are_needed() -> None:
+    ours = (
+        "scene",
+        "scene_results",
+        "layouts",
+        "notice",
+        "xray_plane",
+        "overlays",
+        "comparing",
+        "follow_up",
+        "crosshair",
+    )
+    imports = ", ".join(f"XrayToCTLib.{name}" for name in ours)
+    code = f"import sys, {imports}; sys.exit(bool({{'slicer', 'vtk', 'torch', 'qt', 'ctk'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-import slicer
 
 from slicer_host import process_events, recorded
-from slicer_panel import made_result, module_widget, panel  # noqa: F401  (fixtures)
 from XrayToCTLib import dependencies
 from XrayToCTLib.layouts import COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, READING_LAYOUT
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.scene_results import results_of
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
 
 CONTROLS = (
     "QPushButton",
@@ -235,7 +236,7 @@ def test_a_click_on_a_check_shows_its_place(panel, xray, made_result) -> None:
     table = panel.ui.checksTable
     assert [table.item(row, 1).text() for row in range(table.rowCount)] == ["passed", "FAILED"]
     assert "1 of 2 checks" in panel.ui.checksSummary.text
-    table.cellClicked.emit(1, 0) if hasattr(table.cellClicked, "emit") else table.setCurrentCell(1, 0)
+    panel.click_cell("checksTable", 1, 0)
     process_events(0)
     assert panel.ui.checkMessage.text == "There is one lung."
     centres = [slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green", "Yellow")]
@@ -262,7 +263,9 @@ def test_the_layouts_show_the_result(done) -> None:
     result = results_of(slicer.mrmlScene)[0]
     manager = slicer.app.layoutManager()
     assert manager.layout == READING_LAYOUT
-    assert composite("Green").GetBackgroundVolumeID() == result.ct.GetID()
+    for view, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        assert composite(view).GetBackgroundVolumeID() == result.ct.GetID()
+        assert manager.sliceWidget(view).mrmlSliceNode().GetOrientation() == orientation
     done.ui.compareSection.collapsed = False
     done.click("compareLayoutButton")
     assert manager.layout == COMPARING_LAYOUT

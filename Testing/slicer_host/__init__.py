@@ -23,6 +23,7 @@ from typing import Any
 from slicer_host.recorded import recorded
 
 __all__ = [
+    "is_running",
     "load_module",
     "process_events",
     "recorded",
@@ -52,6 +53,10 @@ def start() -> None:
     else:
         _installation.restore()
     _running = True
+
+
+def is_running() -> bool:
+    return _running
 
 
 def stop() -> None:

@@ -93,6 +93,9 @@ def call(function: Callable, arguments: tuple, keywords: dict, name: str) -> Any
     try:
         return from_native(function(*native))
     except TypeError as error:
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None:  # not of the call itself: of Python code that was called
+            raise
         for candidate in _with_enumerations(native, str(error)):
             try:
                 return from_native(function(*candidate))

@@ -153,7 +153,11 @@ def _overriding(cls: PythonQtClass) -> type:
 
     def override(name: str) -> Any:
         def method(self: Any, *arguments: Any) -> Any:
-            return to_native(getattr(self._pythonqt, name)(*map(from_native, arguments)))
+            try:
+                function = getattr(self._pythonqt, name)
+            except AttributeError:  # Python is throwing the object away while Qt sends it its last events
+                return getattr(native, name)(self, *arguments)
+            return to_native(function(*map(from_native, arguments)))
 
         return method
 

@@ -106,7 +106,7 @@ def _connect(root: QtWidgets.QWidget, connection: ElementTree.Element) -> None:
     sender, receiver = (_named(root, connection.findtext(end, "")) for end in ("sender", "receiver"))
     signal, slot = (connection.findtext(end, "") for end in ("signal", "slot"))
     known = getattr(type(receiver), "vtk_slots", frozenset())
-    meta, normal = receiver.metaObject(), QtCore.QMetaObject.normalizedSignature(slot).data()
+    meta, normal = receiver.metaObject(), QtCore.QMetaObject.normalizedSignature(slot).data().decode()
     if slot not in known and meta.indexOfSlot(normal) < 0:
         raise RuntimeError(f"slot '{slot}' does not exist on {meta.className()}")
     method = getattr(receiver, slot.partition("(")[0])

@@ -107,8 +107,7 @@ def _on_terminal(options: GenerateOptions) -> Callable[[str, float], None]:
     """Shows progress where someone looks."""
     if not sys.stderr.isatty():
         return lambda stage, part: None
-    expected = {stage: seconds for stage, seconds in expected_seconds(options).items() if stage != "load"}
-    timeline = Timeline(expected)
+    timeline = Timeline(expected_seconds(options, loaded=True))
 
     def show(stage: str, part: float) -> None:
         standing = timeline.at(stage, part)

@@ -75,7 +75,11 @@ def show_in_view(scene: Any, view: str, orientation: str, volume: Any | None, is
 
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLScene(scene)
-    node = logic.AddSliceNode(view)  # the one that is there, or a new one
+    node = scene.GetSingletonNode(view, "vtkMRMLSliceNode")
+    if node is None:
+        node = logic.AddSliceNode(view)
+    else:  # to add it again would turn it back to what a new one shows
+        logic.SetSliceNode(node)
     node.SetOrientation(orientation)
     composite = logic.GetSliceCompositeNode()
     composite.SetLinkedControl(is_linked)

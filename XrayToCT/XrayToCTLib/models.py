@@ -14,7 +14,14 @@ from torch import nn
 from XrayToCTLib import model_folders
 from XrayToCTLib.classifier import ClassifierConfig, CTClassifier
 from XrayToCTLib.errors import DeviceError, ModelError
-from XrayToCTLib.generators import AnyConfig, AnyGenerator, build_generator, config_type
+from XrayToCTLib.generators import (
+    AnyConfig,
+    AnyGenerator,
+    ReadyGenerator,
+    build_generator,
+    config_type,
+    with_consistency,
+)
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.model_files import (
     KINDS,
@@ -39,6 +46,7 @@ _MAX_VOLUME_SIDE = 512
 _MAX_ENTRIES = 16
 _MAX_ENTRY = 1024
 _MAX_TEXT = 80
+_MAX_CONSISTENCY = 8
 
 Config = TypeVar("Config")
 Module = TypeVar("Module", bound=nn.Module)
@@ -51,6 +59,7 @@ class ModelInfo:
     name: the file's name without its suffix. sha256: of the file, in hexadecimal. kind: one of model_files.KINDS.
     config: the network's sizes as JSON values. geometry: of the radiographs it was trained on, None where unknown.
     metadata: the file's whole metadata. card: the text of its model card, None where it has none.
+    consistency: of a generator, steps of ``consistency.consistent`` after the network.
     """
 
     name: str
@@ -61,6 +70,7 @@ class ModelInfo:
     geometry: Geometry | None
     metadata: dict[str, Any]
     card: str | None
+    consistency: int = 0
 
 
 def scan_models() -> tuple[list[ModelInfo], list[ModelError]]:
@@ -167,9 +177,12 @@ def describe(info: ModelInfo) -> str:
     return "\n".join(lines)
 
 
-def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> AnyGenerator:
-    """The generator in evaluation mode, float32, on the device. Raises ModelError or DeviceError."""
-    return load_module(info, "generator", _generator, device)
+def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> ReadyGenerator:
+    """The generator in evaluation mode, float32, on the device, with its consistency if the model is used with it.
+
+    Raises ModelError or DeviceError.
+    """
+    return with_consistency(load_module(info, "generator", _generator, device), info.geometry, info.consistency)
 
 
 def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTClassifier:
@@ -298,9 +311,11 @@ def _parse_info(content: bytes, path: Path) -> ModelInfo:
         raise ModelError(
             f"The model file {path} has an unusable geometry ({error}); get or import it again."
         ) from error
-    return ModelInfo(
-        path.stem, path, checksum, metadata["kind"], metadata["config"], geometry, metadata, read_card(path)
-    )
+    consistency = metadata.get("consistency", 0)
+    if type(consistency) is not int or not 0 <= consistency <= _MAX_CONSISTENCY or (consistency and not geometry):
+        raise ModelError(f"The model file {path} has an unusable consistency; get or import it again.")
+    kind, config, card = metadata["kind"], metadata["config"], read_card(path)
+    return ModelInfo(path.stem, path, checksum, kind, config, geometry, metadata, card, consistency)
 
 
 def _read_unchanged(info: ModelInfo) -> bytes:

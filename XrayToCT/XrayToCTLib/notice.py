@@ -6,13 +6,15 @@ settings. No setting reaches this one, and whatever takes it away, it is back be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 
 _NAME = "XrayToCT.Notice"
-_kept: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # the notice by render window
+# Render windows, who says whether the notice is needed in them, and what it says.
+_looked_after: WeakKeyDictionary[Any, tuple[Callable[[], bool], str]] = WeakKeyDictionary()
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
 # In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
 # width and height, in pixels between these. A bold capital of this font is about so many times as wide as it is high.
@@ -39,25 +41,36 @@ def notice_of(renderer: Any) -> Any | None:
     return next((actor for actor in actors if actor.GetObjectName() == _NAME), None)
 
 
-def keep_notice(render_window: Any, notice: str | None = None) -> None:
+def keep_notice(
+    render_window: Any, is_needed: Callable[[], bool] = lambda: True, notice: str = SYNTHETIC_NOTICE
+) -> None:
     """Put the notice into a vtkRenderWindow, and see to it before every frame that it is there.
 
     It may be called for all views after every change of the layout: a window is looked after once.
 
     Args:
-        notice: what it says; None leaves it as it is, and says `marking.SYNTHETIC_NOTICE` where there was none. The
-            views of a reader study must not tell whether a case is synthetic.
+        is_needed: asked before every frame. A real CT must not be called synthetic: where it says no, the notice is
+            taken away.
+        notice: what it says. A window that bears another than `marking.SYNTHETIC_NOTICE` keeps it: the views of a
+            reader study must not tell whether a case is synthetic.
     """
-    if render_window not in _kept:
+    is_known = render_window in _looked_after
+    if not is_known:
         render_window.AddObserver("StartEvent", _before_frame)
-    _kept[render_window] = notice or _kept.get(render_window, SYNTHETIC_NOTICE)
+    if not is_known or notice != SYNTHETIC_NOTICE or _looked_after[render_window][1] == SYNTHETIC_NOTICE:
+        _looked_after[render_window] = is_needed, notice
     _before_frame(render_window)
 
 
 def _before_frame(render_window: Any, event: str = "") -> None:
     renderer = render_window.GetRenderers().GetFirstRenderer()  # the layout of a slice view may have replaced it
-    if renderer is not None:
-        add_notice(renderer, _kept.get(render_window, SYNTHETIC_NOTICE))
+    if renderer is None:
+        return
+    is_needed, notice = _looked_after[render_window]
+    if is_needed():
+        add_notice(renderer, notice)
+    elif (actor := notice_of(renderer)) is not None:
+        renderer.RemoveViewProp(actor)
 
 
 def _style(actor: Any, renderer: Any, notice: str) -> None:

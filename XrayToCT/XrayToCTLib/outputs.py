@@ -79,6 +79,8 @@ def write_outputs(prediction: Prediction, folder: Path, formats: Sequence[str]) 
                 seconds = time.perf_counter() - started
                 text = json.dumps(summary(prediction, outputs, seconds), indent=1, allow_nan=False)
                 (new / RESULT_NAME).write_text(text, encoding="utf-8")
+                for left in _recorded(folder) - {item.name for item in new.iterdir()}:
+                    (folder / left).unlink(missing_ok=True)
                 for item in new.iterdir():
                     _move(item, folder / item.name, Path(staging))
         except BaseException:
@@ -97,6 +99,16 @@ def _paths(folder: Path, names: dict[str, str], formats: Sequence[str]) -> dict[
     outputs = {key: str(folder / name) for key, name in names.items()}
     first = next((form for form in formats if form in CT_NAMES), None)
     return outputs if first is None else {"ct": str(folder / CT_NAMES[first]), **outputs}
+
+
+def _recorded(folder: Path) -> set[str]:
+    """Names of the files of the result that a folder holds: what is not written again must go."""
+    try:
+        outputs = json.loads((folder / RESULT_NAME).read_bytes())["outputs"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    names = {Path(path).name for path in outputs if isinstance(path, str)}
+    return {name for name in names if (folder / name).is_file()}
 
 
 def _move(item: Path, target: Path, staging: Path) -> None:

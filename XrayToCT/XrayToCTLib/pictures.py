@@ -239,7 +239,7 @@ def png_bytes(picture: Picture, synthetic: bool = True, marks: Mapping[str, str]
     for key, value in marks.items():
         chunks.add_itxt(key, value)
     file = io.BytesIO()
-    _image(picture).save(file, "PNG", pnginfo=chunks, optimize=True)
+    _image(picture).save(file, "PNG", pnginfo=chunks)
     return file.getvalue()
 
 

@@ -17,7 +17,7 @@ from XrayToCTLib.classifier import CTClassifier
 from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures, release_memory
 from XrayToCTLib.errors import DeviceError, ModelError, cause_of
-from XrayToCTLib.generators import AnyGenerator
+from XrayToCTLib.generators import ReadyGenerator, of_geometry
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.input_check import InputCheck
 from XrayToCTLib.input_network import InputNetwork
@@ -48,7 +48,7 @@ class Models:
     They are moved to ``device`` when they are first used, and moved again by the run after one that fell back.
     """
 
-    generator: AnyGenerator
+    generator: ReadyGenerator
     generator_info: ModelInfo
     classifier: CTClassifier | None
     classifier_info: ModelInfo | None
@@ -145,7 +145,7 @@ def generate(
         if models.device.type == "cpu" or not models.may_fall_back:
             raise
         cause = cause_of(error)
-        note = f"{error} The CPU was used instead" + (f" ({cause})." if cause else ".")
+        note = f"{error} The CPU was used instead" + (f" ({cause.rstrip('.')})." if cause else ".")
     # Out of the handler, whose traceback would keep what fills the device's memory alive.
     release_memory(models.device)
     prediction = _generate(source, replace(models, device=torch.device("cpu")), *options)
@@ -177,11 +177,11 @@ def _generate(
 
     with stage("generate") as part_done, device_failures(models.device):
         # A run that fell back has left them on the CPU; this one tries the device again.
-        models.generator.to(models.device)
+        generator = of_geometry(models.generator.to(models.device), geometry)
         batch = torch.from_numpy(image)[None, None].to(models.device)
         refined = None
         if refine_steps:
-            refined = refine(models.generator, batch, geometry, refine_steps, part_done)
+            refined = refine(generator, batch, geometry, refine_steps, part_done)
             result = refined.volume
             if not refined.accepted:
                 warnings.append(
@@ -190,7 +190,7 @@ def _generate(
                 )
         else:
             with torch.inference_mode():
-                result = models.generator(batch)
+                result = generator(batch)
         output = result[0, 0].float().cpu().numpy()
     volume = output.clip(0, 1)
     if not np.isfinite(output).all():
@@ -200,7 +200,7 @@ def _generate(
     if uncertainty_samples:
         with stage("uncertainty") as part_done, device_failures(models.device):
             uncertainty = estimate(
-                models.generator,
+                generator,
                 batch,
                 volume,
                 models.generator_info.metadata,

@@ -13,16 +13,16 @@ from XrayToCTLib.options import GenerateOptions
 #: been timed. "step" and "sample" are units of the stages "generate" and "uncertainty", "format" of "write".
 USUAL: Mapping[str, float] = MappingProxyType(
     {
-        "load": 0.2,
-        "read": 0.6,
-        "generate": 0.5,
-        "step": 1.7,
-        "sample": 0.5,
+        "load": 1.2,
+        "read": 0.4,
+        "generate": 0.3,
+        "step": 2.0,
+        "sample": 0.35,
         "project": 0.05,
-        "classify": 0.1,
-        "check": 0.9,
-        "write": 1.5,
-        "format": 0.7,
+        "classify": 0.05,
+        "check": 0.55,
+        "write": 0.3,
+        "format": 0.3,
     }
 )
 _TELLING = 0.05  # the fraction from which a job's own time tells more than a guess
@@ -37,10 +37,12 @@ class Standing:
     seconds_left: float | None
 
 
-def expected_seconds(options: GenerateOptions, pace: Mapping[str, float] = USUAL) -> dict[str, float]:
-    """Seconds by stage, in the order of the stages, at a pace as :data:`USUAL`."""
+def expected_seconds(
+    options: GenerateOptions, pace: Mapping[str, float] = USUAL, loaded: bool = False
+) -> dict[str, float]:
+    """Seconds by stage, in the order of the stages, at a pace as :data:`USUAL`; none to load what is ``loaded``."""
     return {
-        "load": pace["load"],
+        "load": 0.0 if loaded else pace["load"],
         "read": pace["read"],
         "generate": pace["generate"] + options.refine_steps * pace["step"],
         "uncertainty": options.uncertainty_samples * pace["sample"],

@@ -69,11 +69,11 @@ def cone_beam_projection(attenuation: torch.Tensor, geometry: Geometry) -> torch
     if not attenuation.is_floating_point():
         raise ValueError(f"the volume must be of a floating dtype, got {attenuation.dtype}")
     dtype = torch.promote_types(attenuation.dtype, torch.float32)
-    count, _, depth = attenuation.shape[:3]
+    count, _, depth, height, width = attenuation.shape
     rows, columns = geometry.detector_pixels
     sums = attenuation.new_zeros((count, rows, columns), dtype=dtype)
     with torch.autocast(attenuation.device.type, enabled=False):
-        for slices, by_row, by_column in _slabs(geometry, tuple(attenuation.shape[2:]), dtype, attenuation.device):
+        for slices, by_row, by_column in _slabs(geometry, (depth, height, width), dtype, attenuation.device):
             slab = attenuation[:, 0, slices].to(dtype)
             # (S, H, W) @ (S, W, columns) for each volume, since one product for the batch would copy it; then a single
             # product sums over slices and rows together: (rows, S H) @ (S H, columns).
@@ -93,7 +93,7 @@ def back_projection(images: torch.Tensor, geometry: Geometry, shape: tuple[int, 
         (N, 1, D, H, W), in the images' unit times mm, in the dtype and on the device of the images. Differentiable.
     """
     dtype = torch.promote_types(images.dtype, torch.float32)
-    depth, height, width = shape
+    depth, height, _ = shape
     with torch.autocast(images.device.type, enabled=False):
         weighted = images[:, 0].to(dtype) * _step_length(geometry, depth, dtype, images.device)
         slabs = []

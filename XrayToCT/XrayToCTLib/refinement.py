@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from XrayToCTLib.comparison import band_passed_ncc, compare, details_mm
-from XrayToCTLib.generators import AnyGenerator
+from XrayToCTLib.generators import ReadyGenerator
 from XrayToCTLib.plausibility import check_volume
 from XrayToCTLib.projection import Geometry, radiograph_from_ct
 from XrayToCTLib.shape_induction import anchor_loss, details_loss, shape_induction_loss
@@ -61,7 +61,7 @@ class Refinement:
 
 
 def refine(
-    generator: AnyGenerator,
+    generator: ReadyGenerator,
     radiograph: Tensor,
     geometry: Geometry,
     steps: int,

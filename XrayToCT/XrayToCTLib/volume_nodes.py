@@ -14,10 +14,14 @@ ROLE_ATTRIBUTE = "XrayToCT.Role"
 
 
 def add_volume(scene: Any, image: sitk.Image, name: str, role: str, marks: Mapping[str, str]) -> Any:
-    """A scalar volume node of an image, with its place in space, its role and its marks."""
+    """A scalar volume node of an image, with its place in space, its role and its marks.
+
+    Its window is up to the caller: MRML's own, from a histogram, would take most of the time.
+    """
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    set_image(node, image)
     node.CreateDefaultDisplayNodes()
+    node.GetScalarVolumeDisplayNode().AutoWindowLevelOff()
+    set_image(node, image)
     mark(node, role, marks)
     if marks:
         # The storage node of MRML that writes a node's attributes: the file says it outside of its scene, too.

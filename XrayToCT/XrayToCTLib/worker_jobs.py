@@ -74,7 +74,8 @@ class WorkerJobs:
 
     def _generate(self, job: GenerateJob, report: Report) -> dict[str, Any]:
         pace = self._pace or USUAL
-        timeline = Timeline(expected_seconds(job.options, pace), timed=self._pace is not None)
+        expected = expected_seconds(job.options, pace, loaded=self._kept(job.model, job.device) is not None)
+        timeline = Timeline(expected, timed=self._pace is not None)
 
         def progress(stage: str, part: float) -> None:
             standing = timeline.at(stage, part)
@@ -87,14 +88,21 @@ class WorkerJobs:
         return result
 
     def _models(self, model: str | None, device: str) -> Models:
-        """The networks of a request: those in memory, unless others are wanted or the file has changed."""
-        kept = self._loaded
-        if kept is not None and kept.wanted == (model, device) and _state(kept.models) == kept.state is not None:
-            return kept.models
-        self._loaded = kept = None  # only one generator at a time has to fit
+        """The networks of a request, loaded where they are not in memory."""
+        kept = self._kept(model, device)
+        if kept is not None:
+            return kept
+        self._loaded = None  # only one generator at a time has to fit
         models = load_models(model, device)
         self._loaded = _Loaded((model, device), _state(models), models)
         return models
+
+    def _kept(self, model: str | None, device: str) -> Models | None:
+        """The networks in memory; None where others are wanted or the model's file has changed."""
+        kept = self._loaded
+        if kept is None or kept.wanted != (model, device) or kept.state is None or _state(kept.models) != kept.state:
+            return None
+        return kept.models
 
 
 def _state(models: Models) -> tuple[int, int] | None:

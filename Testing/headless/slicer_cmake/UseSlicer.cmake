@@ -1,5 +1,7 @@
 # Stands for Slicer's UseSlicer.cmake; see SlicerConfig.cmake.
 
+include(CTest) # BUILD_TESTING and add_test
+
 #[=[
 slicerMacroBuildScriptedModule(NAME name SCRIPTS file... [RESOURCES file...] [WITH_SUBDIR] [WITH_GENERIC_TESTS] [VERBOSE])
 
@@ -49,4 +51,21 @@ function(slicerMacroBuildScriptedModule)
   add_custom_target(Copy${module_NAME}PythonFiles ALL DEPENDS ${copies})
 
   install(DIRECTORY "${installed}" DESTINATION "${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR}" USE_SOURCE_PERMISSIONS)
+endfunction()
+
+#[=[
+slicer_add_python_unittest(SCRIPT file [TESTNAME_PREFIX prefix] [SLICER_ARGS argument...])
+
+Adds the test py_<prefix><name>, which Slicer would run; the stand-in only checks that the file is there.
+#]=]
+function(slicer_add_python_unittest)
+  cmake_parse_arguments(PARSE_ARGV 0 test "" "SCRIPT;TESTNAME_PREFIX" "SLICER_ARGS")
+  if(test_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "slicer_add_python_unittest: unknown keywords \"${test_UNPARSED_ARGUMENTS}\"")
+  endif()
+  if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${test_SCRIPT}")
+    message(FATAL_ERROR "slicer_add_python_unittest: nonexistent file '${test_SCRIPT}'")
+  endif()
+  get_filename_component(name "${test_SCRIPT}" NAME_WE)
+  add_test(NAME "py_${test_TESTNAME_PREFIX}${name}" COMMAND "${CMAKE_COMMAND}" -E true)
 endfunction()

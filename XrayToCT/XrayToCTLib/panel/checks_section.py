@@ -105,4 +105,6 @@ def _light(word: str, colour: str) -> Any:
         triangle = [qt.QPoint(end // 2 + 1, 1), qt.QPoint(end, end), qt.QPoint(1, end)]
         painter.drawPolygon(qt.QPolygon(triangle))
     painter.end()
-    return qt.QIcon(picture)
+    icon = qt.QIcon(picture)
+    icon.addPixmap(picture, qt.QIcon.Selected)  # else the selection's colour is laid over it
+    return icon

@@ -1,4 +1,4 @@
-"""The two pictures that are compared: those of the result, or projections that the worker makes when they are asked for."""
+"""The two pictures that are compared: those of the result, or projections that the worker makes when asked."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -8,8 +8,10 @@ import slicer
 
 from XrayToCTLib.dependencies import Package, install, missing_packages
 from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
+from XrayToCTLib.panel.results import summary_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.warm_up import warm_up
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
@@ -94,7 +96,10 @@ class GenerateSection:
         say(self._ui.stageLabel, stage_words(progress))
 
     def _finished(self, nodes: Any) -> None:
-        say(self._ui.stageLabel, "Done. The result is a synthetic CT: not for diagnostic use.")
+        warnings = summary_of(nodes).get("warnings") or ()
+        told = [str(warning) for warning in warnings if warning != TB_NOTICE]  # that stands in the panel anyway
+        done = "Done. The result is a synthetic CT: not for diagnostic use."
+        say(self._ui.stageLabel, "\n".join([done, *told]))
         self._context.set("result", nodes.ct)
         qt.QTimer.singleShot(0, self._context.result_added.emit)  # in a step of its own, so that nothing stands still
 

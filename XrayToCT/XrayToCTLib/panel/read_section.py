@@ -42,7 +42,7 @@ class ReadSection:
         name = None if nodes is None else nodes.result
         if name != self._shown:
             self._shown = name
-            self._show_classes(summary_of(nodes).get("classes"))
+            self._show_classes(summary_of(nodes))
         there = ["none", *(key for key in ("uncertainty", "saliency") if nodes and getattr(nodes, key) is not None)]
         if list(self._overlays.keys) != there:
             self._overlays.fill([(key, OVERLAY_WORDS[key]) for key in there])
@@ -74,17 +74,15 @@ class ReadSection:
         parameters = self._context.parameters
         return None if parameters is None else result_of(parameters.result)
 
-    def _show_classes(self, classes: Any) -> None:
+    def _show_classes(self, summary: dict[str, Any]) -> None:
         layout = self._ui.classBars.layout()
         while layout.rowCount():
             layout.removeRow(0)
+        classes, findings = (summary.get(key) for key in ("classes", "findings"))
         say(self._ui.classNotice, TB_NOTICE if classes else "There is no result with classes yet.")
-        for name, probability in classes.items() if isinstance(classes, dict) else ():
-            bar = qt.QProgressBar()
-            bar.setRange(0, 100)
-            bar.setValue(round(100 * float(probability)))
-            bar.setToolTip(f"Probability of {name} by the CT classifier, on a synthetic CT.")
-            layout.addRow("TB" if name == "tb" else str(name).capitalize(), bar)
+        for kind, values in (("class", classes), ("finding", findings)):
+            for name, probability in values.items() if isinstance(values, dict) else ():
+                layout.addRow(class_words(name), _bar(kind, name, float(probability)))
 
     def _show_overlay(self, parameters: XrayToCTParameterNode) -> None:
         wanted = (self._shown, self._overlays.key, parameters.overlay_opacity)
@@ -105,3 +103,16 @@ class ReadSection:
         if nodes is not None:
             show_rendering(nodes, is_visible)
             fit_three_d()
+
+
+def class_words(name: str) -> str:
+    """A class or finding as it is written in a sentence's beginning."""
+    return "TB" if name == "tb" else name.replace("_", " ").capitalize()
+
+
+def _bar(kind: str, name: str, probability: float) -> Any:
+    bar = qt.QProgressBar()
+    bar.setRange(0, 100)
+    bar.setValue(round(100 * probability))
+    bar.setToolTip(f"Probability of the {kind} {class_words(name)} by the CT classifier, on a synthetic CT.")
+    return bar

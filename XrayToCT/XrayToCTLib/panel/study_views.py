@@ -54,7 +54,7 @@ class StudyViews:
         self._observed: list[tuple[Any, int]] = []
         for name, plane in STUDY_VIEWS.items():
             view = self._view(name)
-            keep_notice(view.renderWindow(), STUDY_NOTICE)
+            keep_notice(view.renderWindow(), notice=STUDY_NOTICE)
             self._observe_clicks(view.interactor(), name, plane)
 
     def show(self, path: Path, place: int, total: int) -> None:

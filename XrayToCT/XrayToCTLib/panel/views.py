@@ -1,7 +1,6 @@
 """Slicer's views: the layout that is shown, where they look, and the notice in each of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import slicer
 
@@ -14,23 +13,27 @@ def show_layout(number: int) -> None:
     manager = slicer.app.layoutManager()
     if manager is not None:
         manager.setLayout(number)
-        keep_notices()
 
 
 def keep_notices() -> None:
-    """Puts the notice into every view, once there is something synthetic in the scene."""
+    """Sees to the notice in every view, now and later, as long as something synthetic is in the scene."""
     manager = slicer.app.layoutManager()
-    if manager is None or not has_synthetic_nodes(slicer.mrmlScene):
-        return
-    for name in manager.sliceViewNames():
-        keep_notice(manager.sliceWidget(name).sliceView().renderWindow())
-    for number in range(manager.threeDViewCount):
-        keep_notice(manager.threeDWidget(number).threeDView().renderWindow())
+    if manager is not None:
+        manager.connect("layoutChanged(int)", _keep_in_views)
+        _keep_in_views()
 
 
-def has_synthetic_nodes(scene: Any) -> bool:
+def has_synthetic_nodes() -> bool:
     """Whether anything that a machine made is in the scene."""
-    return any(node.GetAttribute("XrayToCT.Synthetic") == "YES" for node in all_nodes(scene))
+    return any(node.GetAttribute("XrayToCT.Synthetic") == "YES" for node in all_nodes(slicer.mrmlScene))
+
+
+def _keep_in_views(layout: int = 0) -> None:
+    manager = slicer.app.layoutManager()
+    views = [manager.sliceWidget(name).sliceView() for name in manager.sliceViewNames()]
+    views += [manager.threeDWidget(number).threeDView() for number in range(manager.threeDViewCount)]
+    for view in views:
+        keep_notice(view.renderWindow(), has_synthetic_nodes)
 
 
 def look_at(point: Sequence[float]) -> None:

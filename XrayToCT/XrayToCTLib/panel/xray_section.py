@@ -1,5 +1,6 @@
 """The section X-ray: which one, how it is read, and a preview of what the network sees."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,7 @@ class XraySection:
         picture = qt.QPixmap(result["image"])
         self._ui.previewLabel.setVisible(True)
         self._ui.previewLabel.setPixmap(picture.scaledToWidth(PREVIEW_WIDTH, qt.Qt.SmoothTransformation))
-        header = result.get("header") or {}
-        facts = [f"View {header['view']}" if header.get("view") else "", size_words(result.get("size_mm"))]
-        lines = [", ".join(fact for fact in facts if fact), *result.get("warnings", ())]
+        lines = [f"View {result['view']}, {size_words(result['size_mm'])}", *result["warnings"]]
         say(self._ui.previewText, "\n".join(line for line in lines if line))
 
     def _show_failure(self, failure: Failure) -> None:
@@ -149,12 +148,9 @@ class XraySection:
         self._context.set("crop_right", right)
 
 
-def size_words(size_mm: Any) -> str:
-    """A length, or (height, width), in mm, in words; empty for None."""
-    if size_mm is None:
-        return ""
-    sides = [size_mm] if isinstance(size_mm, (int, float)) else list(size_mm)
-    return " x ".join(f"{side:.0f}" for side in sides) + " mm"
+def size_words(size_mm: Sequence[float]) -> str:
+    """(height, width) in mm, in words."""
+    return " x ".join(f"{side:.0f}" for side in size_mm) + " mm"
 
 
 def _show_range(widget: Any, low: float, high: float) -> None:
