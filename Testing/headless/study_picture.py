@@ -77,6 +77,7 @@ def main(target: Path) -> None:
         views = [view for view in views if view.sliceViewName.startswith("XrayToCTStudy")]
         for view in views:
             view.sliceLogic().FitSliceToAll()
+            view.sliceView().forceRender()  # a mark's number is placed in a window that has its size already
         ui.artefactBox.setCurrentText("other")
         ui.noteEdit.setText("smeared ribs")
         ui.markButton.click()

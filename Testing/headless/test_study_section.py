@@ -16,7 +16,6 @@ from asymmetric_body import LANDMARKS
 from conftest import REPOSITORY
 from made_study import ARMS, CONDITIONS, PATIENTS, READERS, REPEATS, made_study
 from slicer_host import process_events, recorded, start
-from slicer_panel import made_result, module_widget, panel  # noqa: F401  (fixtures)
 from XrayToCTLib.marking import STUDY_NOTICE
 from XrayToCTLib.reader_study.answers import Answer, read_answers
 
@@ -208,7 +207,7 @@ def test_going_back_shows_marks_and_ratings_as_they_were(ui, made, study_folder)
     assert (answer.realism, len(answer.marks)) == (2, 1)
 
 
-def test_the_panel_holds_the_section_and_makes_it_when_it_is_opened(panel, study_folder) -> None:  # noqa: F811
+def test_the_panel_holds_the_section_and_makes_it_when_it_is_opened(panel, study_folder) -> None:
     import slicer
 
     place = panel.ui.readerStudySection

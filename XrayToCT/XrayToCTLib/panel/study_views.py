@@ -14,19 +14,14 @@ import vtk
 
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.hounsfield import WINDOWS
+from XrayToCTLib.layouts import STUDY_LAYOUT, STUDY_VIEWS, register_layouts
 from XrayToCTLib.marking import STUDY_NOTICE
 from XrayToCTLib.notice import keep_notice
 from XrayToCTLib.reader_study.answers import Mark
 from XrayToCTLib.volume_nodes import add_volume, set_window
 
-#: Number of the layout for vtkMRMLLayoutNode, after those of `layouts`.
-STUDY_LAYOUT = 59064
-#: Views of their own, so that nothing of a result is seen beside a case.
-STUDY_VIEWS = {"XrayToCTStudyAxial": "axial", "XrayToCTStudyCoronal": "coronal", "XrayToCTStudySagittal": "sagittal"}
-
 _ROLE = "study case"
 _MARKS = {"XrayToCT.Synthetic": "BLINDED", "XrayToCT.Notice": STUDY_NOTICE}
-_COLOURS = ("#F34A33", "#6EB04B", "#EDD54C")
 _BEFORE_SLICER = 10.0  # priority of our observer of clicks: Slicer's own would change the window
 _MARK_COLOUR, _GLYPH_MM, _TEXT_SCALE = (1.0, 0.84, 0.4), 8.0, 4.0
 
@@ -47,15 +42,13 @@ class StudyViews:
         self._layout_before = self._manager.layout
         self._volume: Any = None
         self._points: Any = None
-        node = self._manager.layoutLogic().GetLayoutNode()
-        if not node.IsLayoutDescription(STUDY_LAYOUT):
-            node.AddLayoutDescription(STUDY_LAYOUT, _layout_description())
+        register_layouts(self._manager.layoutLogic().GetLayoutNode())
         self._manager.setLayout(STUDY_LAYOUT)
         self._observed: list[tuple[Any, int]] = []
-        for name, plane in STUDY_VIEWS.items():
+        for name, orientation in STUDY_VIEWS.items():
             view = self._view(name)
             keep_notice(view.renderWindow(), notice=STUDY_NOTICE)
-            self._observe_clicks(view.interactor(), name, plane)
+            self._observe_clicks(view.interactor(), name, orientation.lower())
 
     def show(self, path: Path, place: int, total: int) -> None:
         """Show a case in the lung window instead of the one before.
@@ -97,11 +90,9 @@ class StudyViews:
         """Show these marks, numbered from 1, and no others."""
         if self._points is None or not slicer.mrmlScene.IsNodePresent(self._points):
             return
-        modifying = self._points.StartModify()  # in one step, without which numbers are drawn away from their marks
         self._points.RemoveAllControlPoints()
         for number, mark in enumerate(marks, start=1):
             self._points.AddControlPoint(vtk.vtkVector3d(*_other_handed(mark.point_mm)), str(number))
-        self._points.EndModify(modifying)
 
     def go_to(self, mark: Mark) -> None:
         """Show the slices through a mark."""
@@ -156,16 +147,3 @@ class StudyViews:
 def _other_handed(point: Sequence[float]) -> tuple[float, float, float]:
     """LPS to RAS, and RAS to LPS."""
     return -point[0], -point[1], point[2]
-
-
-def _layout_description() -> str:
-    """Axial slices at the left, coronal above sagittal at the right."""
-    views = []
-    for (name, plane), colour in zip(STUDY_VIEWS.items(), _COLOURS, strict=True):
-        properties = {"orientation": plane.capitalize(), "viewlabel": plane[0].upper(), "viewcolor": colour}
-        inner = "".join(
-            f'<property name="{key}" action="default">{value}</property>' for key, value in properties.items()
-        )
-        views.append(f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">{inner}</view></item>')
-    right = f'<item><layout type="vertical">{views[1]}{views[2]}</layout></item>'
-    return f'<layout type="horizontal">{views[0]}{right}</layout>'
