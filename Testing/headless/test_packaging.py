@@ -129,7 +129,7 @@ def test_slicer_is_given_the_tests_that_run_inside_it(tmp_path: Path) -> None:
     names = {path.stem for path in (REPOSITORY / "Testing" / "Python").glob("test_*.py")}
     registered = (tmp_path / "build" / "Testing" / "Python" / "CTestTestfile.cmake").read_text()
     assert names
-    assert all(f"py_{name} " in registered for name in names)
+    assert all(f"py_{name}" in registered for name in names)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """The section Checks: a traffic light for each check of anatomy; a click shows the place."""
 
+from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
 
 from XrayToCTLib.orientation import lps_and_ras
 from XrayToCTLib.panel.context import PanelContext
@@ -13,9 +13,9 @@ from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import look_at
 from XrayToCTLib.volume_nodes import image_of
 
-# Also told by shape and word: colours alone are lost on the colour-blind.
-_LIGHTS = {"passed": "#2e9e4f", "FAILED": "#d43a2f", "not measured": "#e0a100"}
-_LIGHT_SIZE = 14
+# A disc, a square and a triangle: colours alone are lost on the colour-blind.
+_ICONS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
+_LIGHTS = {"passed": "passed", "FAILED": "failed", "not measured": "not-measured"}
 
 
 def verdict(check: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ class ChecksSection:
         ui = self._ui = context.ui
         self._shown: str | None = None  # the result that the table shows
         self._checks: list[dict[str, Any]] = []
-        self._lights = {word: _light(word, colour) for word, colour in _LIGHTS.items()}
+        self._lights = {word: _light(name) for word, name in _LIGHTS.items()}
         header = ui.checksTable.horizontalHeader()
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         header.setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
@@ -87,24 +87,8 @@ def _in_world(ct: Any, place: list[float]) -> tuple[float, float, float]:
     return world[0], world[1], world[2]
 
 
-def _light(word: str, colour: str) -> Any:
-    """A disc for what passed, a square for what failed, a triangle for what could not be measured."""
-    ratio = slicer.app.devicePixelRatio() if hasattr(slicer.app, "devicePixelRatio") else 1.0
-    picture = qt.QPixmap(round(_LIGHT_SIZE * ratio), round(_LIGHT_SIZE * ratio))
-    picture.fill(qt.QColor(0, 0, 0, 0))
-    painter = qt.QPainter(picture)
-    painter.setRenderHint(qt.QPainter.Antialiasing, True)
-    painter.setBrush(qt.QBrush(qt.QColor(colour)))
-    painter.setPen(qt.QPen(qt.QColor(colour)))
-    end = picture.width() - 2
-    if word == "passed":
-        painter.drawEllipse(1, 1, end - 1, end - 1)
-    elif word == "FAILED":
-        painter.drawRect(2, 2, end - 3, end - 3)
-    else:
-        triangle = [qt.QPoint(end // 2 + 1, 1), qt.QPoint(end, end), qt.QPoint(1, end)]
-        painter.drawPolygon(qt.QPolygon(triangle))
-    painter.end()
+def _light(name: str) -> Any:
+    picture = qt.QPixmap(str(_ICONS / f"XrayToCT-{name}.png"))
     icon = qt.QIcon(picture)
     icon.addPixmap(picture, qt.QIcon.Selected)  # else the selection's colour is laid over it
     return icon

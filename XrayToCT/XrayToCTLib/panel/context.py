@@ -31,4 +31,4 @@ class PanelContext:
     def set(self, name: str, value: Any) -> None:
         """Writes one setting; nothing happens while there are none."""
         if self.parameters is not None:
-            self.parameters.setValue(name, value)
+            setattr(self.parameters, name, value)

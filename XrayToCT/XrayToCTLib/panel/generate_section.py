@@ -79,9 +79,15 @@ class GenerateSection:
             say(self._ui.stageLabel, str(error))
             return
         self._show_progress(Progress("start", 0.0, None))
-        told = {"progress": self._show_progress, "finished": self._finished, "failed": self._failed}
         warm_up()
-        context.logic.process(path, run_settings(parameters), wait=False, **told)
+        context.logic.process(
+            path,
+            run_settings(parameters),
+            wait=False,
+            progress=self._show_progress,
+            finished=self._finished,
+            failed=self._failed,
+        )
         context.runs.begin(OWNER)
 
     def _show_run(self) -> None:

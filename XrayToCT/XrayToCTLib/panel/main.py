@@ -58,13 +58,14 @@ class Panel:
 
     def use(self, parameters: XrayToCTParameterNode | None) -> None:
         """Shows another set of settings; None while a scene closes."""
-        before = self._context.parameters
+        before: Any = self._context.parameters  # the decorator adds methods that type checkers do not see
         if before is not None:
             before.disconnectGui(self._tag)
         self._context.parameters = parameters
-        if parameters is not None:
+        after: Any = parameters
+        if after is not None:
             # Not connectGui: of that, some versions of Slicer give no tag back, and two sets would fight for a widget.
-            self._tag = parameters.connectParametersToGui(self._bound)
+            self._tag = after.connectParametersToGui(self._bound)
             self.refresh()
 
     def refresh(self) -> None:

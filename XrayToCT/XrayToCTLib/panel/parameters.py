@@ -69,14 +69,16 @@ class XrayToCTParameterNode:
 
 def run_settings(parameters: XrayToCTParameterNode) -> RunSettings:
     """The settings of a run."""
-    crop = (parameters.crop_top, parameters.crop_bottom, parameters.crop_left, parameters.crop_right)
+    top, bottom = parameters.crop_top / 100, parameters.crop_bottom / 100
+    left, right = parameters.crop_left / 100, parameters.crop_right / 100
+    crop = (top, bottom, left, right)
     return RunSettings(
         model=parameters.model or None,
         device=parameters.device,
         view=None if parameters.view == "recorded" else parameters.view,
         invert=parameters.polarity,
         flip=parameters.flip,
-        crop=None if crop == (0, 100, 0, 100) else tuple(border / 100 for border in crop),
+        crop=None if crop == (0, 1, 0, 1) else crop,
         refine=parameters.refine_steps,
         # One volume has no spread, so 1 counts as none.
         uncertainty=parameters.uncertainty_samples if parameters.uncertainty_samples > 1 else 0,
@@ -85,4 +87,4 @@ def run_settings(parameters: XrayToCTParameterNode) -> RunSettings:
 
 def export_formats(parameters: XrayToCTParameterNode) -> tuple[str, ...]:
     """The formats that are ticked."""
-    return tuple(form for name, form in EXPORT_FORMATS.items() if parameters.getValue(name))
+    return tuple(form for name, form in EXPORT_FORMATS.items() if getattr(parameters, name))
