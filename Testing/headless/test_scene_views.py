@@ -88,6 +88,7 @@ def test_the_layouts_have_no_number_of_slicers_own() -> None:
         (layouts.READING_LAYOUT, ["Red", "1", "Green", "Yellow"]),
         (layouts.COMPARING_LAYOUT, ["XrayToCTXray", "XrayToCTProjection", "XrayToCTDifference"]),
         (layouts.FOLLOW_UP_LAYOUT, ["XrayToCTEarlier", "XrayToCTLater", "XrayToCTChange"]),
+        (layouts.STUDY_LAYOUT, ["XrayToCTStudyAxial", "XrayToCTStudyCoronal", "XrayToCTStudySagittal"]),
     ],
 )
 def test_a_layout_has_its_views_and_slicer_takes_it(number: int, views: list[str]) -> None:

@@ -134,6 +134,7 @@ class qSlicerModuleManager(QtCore.QObject):
             logic = getattr(slicer, logic_class)()
             logic.SetMRMLApplicationLogic(application_logic)
             logic.SetMRMLScene(scene)
+            application_logic.SetModuleLogic(name, logic)  # where displayable managers look for it
             self._add(name, qSlicerCoreModule(name, logic, self))
 
     def load_scripted(self, path: Path) -> qSlicerScriptedLoadableModule:

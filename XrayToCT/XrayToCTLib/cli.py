@@ -12,6 +12,7 @@ from typing import NoReturn
 from XrayToCTLib import __version__
 from XrayToCTLib.errors import CANCELLED, XrayToCTError
 from XrayToCTLib.options import DEVICES, FORMATS, INVERSIONS, MOST_STEPS, VIEWS, Reading
+from XrayToCTLib.reader_study import command as study
 
 EXAMPLES = {
     "": """examples:
@@ -37,6 +38,7 @@ EXAMPLES = {
   xray-to-ct models import 90_net_G.pth --name x2ct
   xray-to-ct models verify compact
 """,
+    "study": study.EXAMPLES,
 }
 
 
@@ -49,9 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A scheduler or a parent that ends this process gets the same clean-up as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        from XrayToCTLib import commands
-
-        return commands.run(options)
+        return _run(options)
     except XrayToCTError as error:
         if options.debug:
             traceback.print_exc()
@@ -70,6 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Internal error ({type(error).__name__}: {error}); run again with --debug and report it.", file=sys.stderr
         )
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "study":  # without the seconds that torch takes to load
+        return study.run_study(options)
+    from XrayToCTLib import commands
+
+    return commands.run(options)
 
 
 def _wrong_combination(options: argparse.Namespace) -> str | None:
@@ -113,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "classify":
             _add_device(command)
     _add_models(commands)
+    study.add_arguments(_add(commands, "study", "a blinded reader study: make one, follow it, evaluate it"))
     return parser
 
 

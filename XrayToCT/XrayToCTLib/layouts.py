@@ -12,31 +12,38 @@ from xml.etree import ElementTree
 from XrayToCTLib.scene import SceneNodes
 
 #: Numbers for vtkMRMLLayoutNode, beyond those of Slicer and, by now, of other extensions in its catalogue.
-READING_LAYOUT, COMPARING_LAYOUT, FOLLOW_UP_LAYOUT = 59061, 59062, 59063
+READING_LAYOUT, COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, STUDY_LAYOUT = 59061, 59062, 59063, 59064
 
 #: Names of the views: those of Slicer for reading, our own where it has none.
 READING_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 COMPARING_VIEWS = {"XrayToCTXray": "X-ray", "XrayToCTProjection": "Projection", "XrayToCTDifference": "Difference"}
 FOLLOW_UP_VIEWS = {"XrayToCTEarlier": "Earlier", "XrayToCTLater": "Later", "XrayToCTChange": "Change"}
+#: Apart from those for reading, so that nothing of a result is seen beside a case of a reader study.
+STUDY_VIEWS = {"XrayToCTStudyAxial": "Axial", "XrayToCTStudyCoronal": "Coronal", "XrayToCTStudySagittal": "Sagittal"}
 THREE_D_VIEW = "1"
 
 _COLOURS = ("#4A9BD9", "#F2A93B", "#C65BB0")
 # Slicer links the slice views of one group; groups are told apart so that browsing the CT leaves the X-ray in place.
-_COMPARING_GROUP, _FOLLOW_UP_GROUP = 1, 2
+_COMPARING_GROUP, _FOLLOW_UP_GROUP, _STUDY_GROUP = 1, 2, 3
+_PLANE_COLOURS = ("#F34A33", "#6EB04B", "#EDD54C")  # Slicer's own for axial, coronal and sagittal slices
 
 
 def layout_descriptions() -> dict[int, str]:
     """XML by the number of the layout."""
-    standard = dict(zip(READING_VIEWS, ("#F34A33", "#6EB04B", "#EDD54C"), strict=True))
+    standard = dict(zip(READING_VIEWS, _PLANE_COLOURS, strict=True))
     slices = {name: _slice(name, label, label[0], standard[name]) for name, label in READING_VIEWS.items()}
     rows = ((slices["Red"], _three_d()), (slices["Green"], slices["Yellow"]))
     reading = _split("vertical", [_split("horizontal", row) for row in rows])
+    coloured = zip(STUDY_VIEWS.items(), _PLANE_COLOURS, strict=True)
+    axial, *others = (_slice(name, label, label[0], colour, _STUDY_GROUP) for (name, label), colour in coloured)
+    study = _split("horizontal", [axial, _split("vertical", others)])
     return {
         number: ElementTree.tostring(layout, encoding="unicode")
         for number, layout in (
             (READING_LAYOUT, reading),
             (COMPARING_LAYOUT, _side_by_side(COMPARING_VIEWS, _COMPARING_GROUP)),
             (FOLLOW_UP_LAYOUT, _side_by_side(FOLLOW_UP_VIEWS, _FOLLOW_UP_GROUP)),
+            (STUDY_LAYOUT, study),
         )
     }
 
@@ -102,7 +109,7 @@ def _split(direction: str, parts: Sequence[ElementTree.Element]) -> ElementTree.
 
 
 def _slice(name: str, label: str, short: str, colour: str, group: int = 0) -> ElementTree.Element:
-    orientation = READING_VIEWS.get(name, "Coronal")
+    orientation = {**READING_VIEWS, **STUDY_VIEWS}.get(name, "Coronal")
     properties = {"orientation": orientation, "viewlabel": short, "viewcolor": colour, "viewgroup": str(group)}
     return _view("vtkMRMLSliceNode", name, properties)
 

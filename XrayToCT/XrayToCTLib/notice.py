@@ -13,15 +13,15 @@ from weakref import WeakKeyDictionary
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 
 _NAME = "XrayToCT.Notice"
-# Render windows, and who says whether the notice is needed in them.
-_looked_after: WeakKeyDictionary[Any, Callable[[], bool]] = WeakKeyDictionary()
+# Render windows, who says whether the notice is needed in them, and what it says.
+_looked_after: WeakKeyDictionary[Any, tuple[Callable[[], bool], str]] = WeakKeyDictionary()
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
 # In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
 # width and height, in pixels between these. A bold capital of this font is about so many times as wide as it is high.
 _TOP, _WIDTH, _HEIGHT, _PIXELS, _ASPECT = 0.985, 0.9, 0.04, (7, 28), 0.68
 
 
-def add_notice(renderer: Any) -> Any:
+def add_notice(renderer: Any, notice: str = SYNTHETIC_NOTICE) -> Any:
     """Put the notice into a vtkRenderer, once: where it is, it is only made readable again. Returns the actor."""
     import vtk
 
@@ -30,7 +30,7 @@ def add_notice(renderer: Any) -> Any:
         actor = vtk.vtkTextActor()
         actor.SetObjectName(_NAME)
         renderer.AddViewProp(actor)
-    _style(actor, renderer)
+    _style(actor, renderer, notice)
     return actor
 
 
@@ -41,7 +41,9 @@ def notice_of(renderer: Any) -> Any | None:
     return next((actor for actor in actors if actor.GetObjectName() == _NAME), None)
 
 
-def keep_notice(render_window: Any, is_needed: Callable[[], bool] = lambda: True) -> None:
+def keep_notice(
+    render_window: Any, is_needed: Callable[[], bool] = lambda: True, notice: str = SYNTHETIC_NOTICE
+) -> None:
     """Put the notice into a vtkRenderWindow, and see to it before every frame that it is there.
 
     It may be called for all views after every change of the layout: a window is looked after once.
@@ -49,10 +51,14 @@ def keep_notice(render_window: Any, is_needed: Callable[[], bool] = lambda: True
     Args:
         is_needed: asked before every frame. A real CT must not be called synthetic: where it says no, the notice is
             taken away.
+        notice: what it says. A window that bears another than `marking.SYNTHETIC_NOTICE` keeps it: the views of a
+            reader study must not tell whether a case is synthetic.
     """
-    if render_window not in _looked_after:
+    is_known = render_window in _looked_after
+    if not is_known:
         render_window.AddObserver("StartEvent", _before_frame)
-    _looked_after[render_window] = is_needed
+    if not is_known or notice != SYNTHETIC_NOTICE or _looked_after[render_window][1] == SYNTHETIC_NOTICE:
+        _looked_after[render_window] = is_needed, notice
     _before_frame(render_window)
 
 
@@ -60,16 +66,17 @@ def _before_frame(render_window: Any, event: str = "") -> None:
     renderer = render_window.GetRenderers().GetFirstRenderer()  # the layout of a slice view may have replaced it
     if renderer is None:
         return
-    if _looked_after[render_window]():
-        add_notice(renderer)
+    is_needed, notice = _looked_after[render_window]
+    if is_needed():
+        add_notice(renderer, notice)
     elif (actor := notice_of(renderer)) is not None:
         renderer.RemoveViewProp(actor)
 
 
-def _style(actor: Any, renderer: Any) -> None:
+def _style(actor: Any, renderer: Any, notice: str) -> None:
     """Everything that makes the notice readable, each time: somebody may have changed it, or the view's size."""
-    if actor.GetInput() != SYNTHETIC_NOTICE:
-        actor.SetInput(SYNTHETIC_NOTICE)
+    if actor.GetInput() != notice:
+        actor.SetInput(notice)
     actor.SetTextScaleModeToNone()
     corner = actor.GetPositionCoordinate()
     corner.SetCoordinateSystemToNormalizedViewport()
@@ -78,7 +85,7 @@ def _style(actor: Any, renderer: Any) -> None:
     actor.GetProperty().SetOpacity(1.0)
     actor.GetProperty().SetDisplayLocationToForeground()
     text = actor.GetTextProperty()
-    text.SetFontSize(_font_size(renderer))
+    text.SetFontSize(_font_size(renderer, notice))
     text.SetFontFamilyToArial()
     text.BoldOn()
     text.SetColor(*_COLOUR)
@@ -90,11 +97,11 @@ def _style(actor: Any, renderer: Any) -> None:
     actor.VisibilityOn()
 
 
-def _font_size(renderer: Any) -> int:
+def _font_size(renderer: Any, notice: str) -> int:
     """In points, as large as the view allows without cutting the notice off."""
     width, height = renderer.GetSize()
     window = renderer.GetRenderWindow()
     pixels_a_point = 1.0 if window is None else window.GetDPI() / 72
-    pixels = min(_WIDTH * width / (_ASPECT * len(SYNTHETIC_NOTICE)), _HEIGHT * height)
+    pixels = min(_WIDTH * width / (_ASPECT * len(notice)), _HEIGHT * height)
     smallest, largest = (limit * pixels_a_point for limit in _PIXELS)
     return max(1, int(max(smallest, min(largest, pixels)) / pixels_a_point))

@@ -18,6 +18,7 @@ from XrayToCTLib.panel.model_section import ModelSection
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.pump import Pump
 from XrayToCTLib.panel.read_section import ReadSection
+from XrayToCTLib.panel.reader_study_section import ReaderStudySection
 from XrayToCTLib.panel.runs import Runs
 from XrayToCTLib.panel.xray_section import XraySection
 from XrayToCTLib.slicer_logic import SlicerLogic
@@ -48,6 +49,7 @@ class Panel:
             ChecksSection,
             ExportSection,
             FollowUpSection,
+            ReaderStudySection,
         )
         self._sections = [section(self._context) for section in sections]
         self._bound = {

@@ -1,0 +1,98 @@
+"""The picture of docs/reader-study.md: ``python Testing/headless/study_picture.py docs/reader-study.png``.
+
+A study of simulated patients, which stand for real ones, and of what the shipped model makes of their radiographs; on
+the stand-in for Slicer's application layer, with Slicer's real slice views.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from slicer_host import process_events, screenshot, start
+from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.marking import Provenance
+from XrayToCTLib.pipeline import generate, load_models
+from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
+from XrayToCTLib.reader_study.blinding import Blinding, ListedCase, make_study
+from XrayToCTLib.volume import ct_from_network, write_nrrd
+from XrayToCTTraining.simulation.phantom import simulate_chest
+
+SIZE, SIDE_MM, SEED = 128, 320.0, 7  # with this seed R1 sees a generated case first
+
+
+def simulated_cases(folder: Path, patients: int) -> list[ListedCase]:
+    """The CT of each simulated patient, and the one that the shipped model makes of its radiograph."""
+    import numpy as np
+
+    loaded = load_models(None, "cpu")
+    marks = Provenance("simulated", "1", "0" * 64, "Simulated patient.").marks()
+    cases = []
+    for patient in range(patients):
+        volume = network_from_hu(torch.from_numpy(simulate_chest(patient, size=SIZE).hu))
+        geometry = Geometry(detector_pixels=(256, 256))
+        picture = normalise(radiograph_from_ct(volume[None, None], geometry)[0, 0].numpy())
+        np.save(folder / "x.npy", picture[::2, ::2].astype(np.float32))
+        made = generate(folder / "x.npy", loaded, is_network_input=True, uncertainty_samples=0).volume
+        for arm, values in (("real", volume.numpy()), ("compact", made)):
+            path = folder / f"{arm}-{patient}.nrrd"
+            write_nrrd(ct_from_network(values, SIDE_MM), path, marks)
+            cases.append(ListedCase(path, arm, "", str(patient)))
+    return cases
+
+
+def main(target: Path) -> None:
+    """Write the picture."""
+    start()
+    import slicer
+
+    from slicer_host.modules import dock
+    from slicer_host.pythonqt import backing_of
+    from XrayToCTLib.panel.study_section import StudySection
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        study = folder / "chest-study"
+        cases = simulated_cases(folder, 2)
+        make_study(cases, ["R1", "R2"], study, folder / "key.json", "Chest CTs", 0, SEED, Blinding(SIZE, SIDE_MM))
+        import qt
+
+        panel = qt.QWidget()
+        panel.setLayout(qt.QVBoxLayout())
+        section = StudySection(panel)
+        window = slicer.app.mainWindow()
+        dock(backing_of(window), backing_of(panel))
+        window.resize(1400, 760)
+        window.show()
+        ui = section._ui
+        os.chdir(folder)  # so that the picture shows a short path
+        ui.studyPathEdit.setCurrentPath(study.name)
+        ui.startButton.click()
+        process_events(50)
+        views = [slicer.app.layoutManager().sliceWidget(name) for name in slicer.app.layoutManager().sliceViewNames()]
+        views = [view for view in views if view.sliceViewName.startswith("XrayToCTStudy")]
+        for view in views:
+            view.sliceLogic().FitSliceToAll()
+            view.sliceView().forceRender()  # a mark's number is placed in a window that has its size already
+        ui.artefactBox.setCurrentText("other")
+        ui.noteEdit.setText("smeared ribs")
+        ui.markButton.click()
+        columns, rows = views[0].mrmlSliceNode().GetDimensions()[:2]
+        interactor = views[0].sliceView().interactor()
+        interactor.SetEventInformation(round(0.667 * columns), round(0.637 * rows), 0, 0)
+        interactor.InvokeEvent("LeftButtonPressEvent")
+        for name in ("realism2", "sickClass", "confidence3"):
+            getattr(ui, name).click()
+        for view in views:
+            view.sliceView().forceRender()
+        screenshot(window, target)
+        section.close()
+        os.chdir(target.parent)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute())
