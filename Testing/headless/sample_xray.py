@@ -10,19 +10,22 @@ from PIL.PngImagePlugin import PngInfo
 
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
+from XrayToCTTraining.simulation.patient import Label
 from XrayToCTTraining.simulation.phantom import simulate_chest
 
 SEED, VOXELS, PIXELS = 11, 192, 512
 NOTICE = "Simulated chest X-ray of XrayToCT (procedural phantom): shows no patient. Not for diagnostic use."
 
 
-def main(path: Path) -> None:
-    volume = network_from_hu(torch.from_numpy(simulate_chest(SEED, size=VOXELS).hu))[None, None]
+def write_sample(path: Path, label: Label = "healthy") -> Path:
+    """The sample's simulated patient, or the same one with the findings of a label, as a PNG."""
+    volume = network_from_hu(torch.from_numpy(simulate_chest(SEED, size=VOXELS, label=label).hu))[None, None]
     picture = normalise(radiograph_from_ct(volume, Geometry(detector_pixels=(PIXELS, PIXELS)))[0, 0].numpy())
     marks = PngInfo()
     marks.add_text("Description", NOTICE)
     Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(path, pnginfo=marks, optimize=True)
+    return path
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write_sample(Path(sys.argv[1]))

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from slicer_host import process_events, screenshot, start
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.layouts import STUDY_VIEWS
 from XrayToCTLib.marking import Provenance
 from XrayToCTLib.pipeline import generate, load_models
 from XrayToCTLib.projection import Geometry, network_from_hu, radiograph_from_ct
@@ -45,9 +47,45 @@ def simulated_cases(folder: Path, patients: int) -> list[ListedCase]:
     return cases
 
 
+def small_study(folder: Path, name: str) -> None:
+    """A study of two readers and two simulated patients, in the folder of this name."""
+    cases = simulated_cases(folder, 2)
+    blinding = Blinding(SIZE, SIDE_MM)
+    make_study(cases, ["R1", "R2"], folder / name, folder / "key.json", "Chest CTs", 0, SEED, blinding)
+
+
+def answer_a_case(ui: Any, path: str) -> None:
+    """Opens a study and answers its first case, with a mark in the axial slice, but does not save it.
+
+    ui: the widgets of the section Reader study by name.
+    """
+    import slicer
+
+    ui.studyPathEdit.setCurrentPath(path)
+    ui.startButton.click()
+    process_events(50)
+    manager = slicer.app.layoutManager()
+    views = [manager.sliceWidget(name) for name in manager.sliceViewNames() if name in STUDY_VIEWS]
+    for view in views:
+        view.sliceLogic().FitSliceToAll()
+        view.sliceView().forceRender()  # a mark's number is placed in a window that has its size already
+    ui.artefactBox.setCurrentText("other")
+    ui.noteEdit.setText("smeared ribs")
+    ui.markButton.click()
+    columns, rows = views[0].mrmlSliceNode().GetDimensions()[:2]
+    interactor = views[0].sliceView().interactor()
+    interactor.SetEventInformation(round(0.667 * columns), round(0.637 * rows), 0, 0)
+    interactor.InvokeEvent("LeftButtonPressEvent")
+    for name in ("realism2", "sickClass", "confidence3"):
+        getattr(ui, name).click()
+    for view in views:
+        view.sliceView().forceRender()
+
+
 def main(target: Path) -> None:
     """Write the picture."""
     start()
+    import qt
     import slicer
 
     from slicer_host.modules import dock
@@ -55,12 +93,7 @@ def main(target: Path) -> None:
     from XrayToCTLib.panel.study_section import StudySection
 
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        study = folder / "chest-study"
-        cases = simulated_cases(folder, 2)
-        make_study(cases, ["R1", "R2"], study, folder / "key.json", "Chest CTs", 0, SEED, Blinding(SIZE, SIDE_MM))
-        import qt
-
+        small_study(Path(temporary), "chest-study")
         panel = qt.QWidget()
         panel.setLayout(qt.QVBoxLayout())
         section = StudySection(panel)
@@ -68,27 +101,8 @@ def main(target: Path) -> None:
         dock(backing_of(window), backing_of(panel))
         window.resize(1400, 760)
         window.show()
-        ui = section._ui
-        os.chdir(folder)  # so that the picture shows a short path
-        ui.studyPathEdit.setCurrentPath(study.name)
-        ui.startButton.click()
-        process_events(50)
-        views = [slicer.app.layoutManager().sliceWidget(name) for name in slicer.app.layoutManager().sliceViewNames()]
-        views = [view for view in views if view.sliceViewName.startswith("XrayToCTStudy")]
-        for view in views:
-            view.sliceLogic().FitSliceToAll()
-            view.sliceView().forceRender()  # a mark's number is placed in a window that has its size already
-        ui.artefactBox.setCurrentText("other")
-        ui.noteEdit.setText("smeared ribs")
-        ui.markButton.click()
-        columns, rows = views[0].mrmlSliceNode().GetDimensions()[:2]
-        interactor = views[0].sliceView().interactor()
-        interactor.SetEventInformation(round(0.667 * columns), round(0.637 * rows), 0, 0)
-        interactor.InvokeEvent("LeftButtonPressEvent")
-        for name in ("realism2", "sickClass", "confidence3"):
-            getattr(ui, name).click()
-        for view in views:
-            view.sliceView().forceRender()
+        os.chdir(temporary)  # so that the picture shows a short path
+        answer_a_case(section._ui, "chest-study")
         screenshot(window, target)
         section.close()
         os.chdir(target.parent)

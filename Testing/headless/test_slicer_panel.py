@@ -58,6 +58,31 @@ def test_every_control_says_what_it_does_and_the_panel_says_what_its_volumes_are
     assert TB_NOTICE in panel.ui.noticeLabel.text
 
 
+@pytest.mark.parametrize("count", [1, 12, 50])
+def test_every_sentence_of_the_panel_has_its_room(panel, count) -> None:
+    from slicer_host.pythonqt import backing_of
+    from XrayToCTLib.panel.texts import say
+
+    labels = [one for one in vars(panel.ui).values() if one.className() == "QLabel" and one.wordWrap]
+    assert len(labels) > 10
+    before = [label.text for label in labels]
+    for section in (one for name, one in vars(panel.ui).items() if name.endswith("Section")):
+        section.collapsed = False
+    for label in labels:
+        say(label, "some words " * count)
+    process_events(0)
+    natives = {label.objectName: backing_of(label) for label in labels}
+
+    def cut_off() -> list[str]:
+        return [name for name, label in natives.items() if label.height() < label.heightForWidth(label.width())]
+
+    try:
+        panel.wait_for(lambda: not cut_off(), 5)
+    finally:
+        for label, text in zip(labels, before, strict=True):
+            say(label, text)
+
+
 def test_the_tab_key_goes_down_the_panel(panel) -> None:
     import qt
 

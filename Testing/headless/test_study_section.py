@@ -176,7 +176,9 @@ def test_leaving_and_starting_again_goes_on_with_the_first_open_case(ui, study_f
 
     manager = slicer.app.layoutManager()
     before = manager.layout
+    assert not ui.studyProgress.visible
     begin(ui, study_folder)
+    assert ui.studyProgress.visible
     assert manager.layout != before
     rate(ui)
     click(ui.noArtefactBox)

@@ -234,6 +234,7 @@ class StudySection(VTKObservationMixin):
         ui.backButton.setEnabled(session is not None and session.position > 1)
         ui.removeMarkButton.setEnabled(is_reading and ui.marksList.currentRow >= 0)
         ui.noArtefactBox.setEnabled(not self._marks)
+        ui.studyProgress.setVisible(is_reading)
         ui.studyProgress.setMaximum(session.total if session is not None else 1)
         ui.studyProgress.setValue(session.answered if session is not None else 0)
 

@@ -1,0 +1,132 @@
+"""The pictures of docs/tutorial.md: ``python Testing/headless/tutorial_pictures.py docs/tutorial``, in minutes.
+
+The module on the stand-in for Slicer's application layer, with the shipped model, the sample X-ray and simulated
+patients.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from panel_views import open_sections, picture_of_panel, picture_of_window, press, wait_until_done
+from sample_xray import write_sample
+from slicer_host import load_module, process_events, wait_until
+from slicer_panel import MODULE, PanelDriver
+from study_picture import answer_a_case, small_study
+
+WINDOW = (1280, 800)
+
+
+def take_xray(widget: Any, folder: Path) -> None:
+    open_sections(widget.ui, "xraySection")
+    press(widget, "sampleButton")
+    press(widget, "previewButton")
+    picture_of_panel(widget, folder / "xray.png")
+
+
+def look_at_model(widget: Any, folder: Path) -> None:
+    open_sections(widget.ui, "modelSection")
+    wait_until_done(widget)  # with the list of models
+    picture_of_panel(widget, folder / "model.png")
+
+
+def generate(widget: Any, folder: Path) -> None:
+    ui = widget.ui
+    open_sections(ui, "generateSection")
+    ui.applyButton.click()
+    wait_until(lambda: ui.progressBar.value > 30 and "left" in ui.stageLabel.text)
+    process_events(300)
+    picture_of_panel(widget, folder / "generate.png")
+    wait_until_done(widget)
+    picture_of_window(folder / "result.png")
+
+
+def compare(widget: Any, folder: Path) -> None:
+    open_sections(widget.ui, "compareSection")
+    press(widget, "compareLayoutButton")
+    PanelDriver(widget, folder).choose("compareModeBox", "Checkerboard")
+    process_events(300)
+    picture_of_window(folder / "compare.png")
+
+
+def read(widget: Any, folder: Path) -> None:
+    open_sections(widget.ui, "readSection")
+    press(widget, "readLayoutButton")
+    PanelDriver(widget, folder).choose("overlayBox", "Expected error")
+    widget.ui.volumeRenderingCheckBox.click()
+    process_events(300)
+    picture_of_window(folder / "read.png")
+    widget.ui.volumeRenderingCheckBox.click()
+    PanelDriver(widget, folder).choose("overlayBox", "None")
+
+
+def check(widget: Any, folder: Path) -> None:
+    open_sections(widget.ui, "checksSection")
+    press(widget, "mediastinumWindowButton")
+    table = widget.ui.checksTable
+    row = next(row for row in range(table.rowCount) if table.item(row, 0).text() == "lungs of similar size")
+    table.scrollToItem(table.item(row, 0))
+    PanelDriver(widget, folder).click_cell("checksTable", row, 0)
+    process_events(300)
+    picture_of_window(folder / "checks.png")
+
+
+def export(widget: Any, folder: Path, temporary: Path) -> None:
+    open_sections(widget.ui, "exportSection")
+    os.chdir(temporary)  # so that the picture shows a short path
+    widget.ui.nrrdCheckBox.click()
+    widget.ui.exportPathEdit.setCurrentPath("results")
+    press(widget, "exportButton")
+    picture_of_panel(widget, folder / "export.png")
+
+
+def follow_up(widget: Any, folder: Path, temporary: Path) -> None:
+    ui = widget.ui
+    earlier = ui.resultSelector.currentNode()
+    ui.xrayPathEdit.setCurrentPath(str(write_sample(temporary / "later.png", "sick")))
+    process_events(300)
+    press(widget, "applyButton")
+    open_sections(ui, "followUpSection")
+    ui.earlierSelector.setCurrentNode(earlier)
+    ui.laterSelector.setCurrentNode(ui.resultSelector.currentNode())
+    process_events(300)
+    press(widget, "followUpButton")
+    picture_of_window(folder / "follow-up.png")
+
+
+def read_study(widget: Any, folder: Path, temporary: Path) -> None:
+    import slicer
+
+    open_sections(widget.ui, "readerStudySection")
+    ui = slicer.util.childWidgetVariables(widget.ui.readerStudySection)
+    small_study(temporary, "chest-study")
+    answer_a_case(ui, "chest-study")
+    open_sections(widget.ui, "readerStudySection")
+    picture_of_window(folder / "reader-study.png")
+
+
+def main(folder: Path) -> None:
+    """Write the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = Path.cwd()
+    widget = load_module(MODULE)
+    import slicer
+
+    slicer.util.mainWindow().resize(*WINDOW)
+    with tempfile.TemporaryDirectory() as temporary:
+        for step in (take_xray, look_at_model, generate, compare, read, check):
+            step(widget, folder)
+            print(step.__name__, flush=True)
+        for late_step in (export, follow_up, read_study):
+            late_step(widget, folder, Path(temporary))
+            print(late_step.__name__, flush=True)
+        os.chdir(before)
+        widget.logic.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute())
