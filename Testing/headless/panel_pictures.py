@@ -10,8 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from panel_views import open_sections, picture_of_window, press, wait_until_done
 from slicer_host import load_module, process_events, screenshot, use_theme
-
-MODULE = Path(__file__).resolve().parents[2] / "XrayToCT" / "XrayToCT.py"
+from slicer_panel import MODULE
 
 
 def main(folder: Path) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 from PIL import Image
 
-from slicer_host import process_events, screenshot, wait_until
+from slicer_host import screenshot, wait_until
 from slicer_host.pythonqt import backing_of
+from slicer_panel import settle
 
 SECONDS = 600  # at most, for the worker
 _MARGIN = 8  # pixels
-_TURNS_MS = 300  # in which texts that have changed are laid out again
 
 
 def press(widget: Any, name: str) -> None:
@@ -25,7 +25,7 @@ def press(widget: Any, name: str) -> None:
 def wait_until_done(widget: Any) -> None:
     """Waits for the worker, and for what follows in turns of the event loop."""
     wait_until(lambda: not widget.logic.is_busy, SECONDS)
-    process_events(_TURNS_MS)
+    settle()
 
 
 def open_sections(ui: Any, *names: str) -> None:
@@ -33,14 +33,14 @@ def open_sections(ui: Any, *names: str) -> None:
     for name, section in vars(ui).items():
         if name.endswith("Section"):
             section.collapsed = name not in names
-    process_events(_TURNS_MS)
+    settle()
     first = backing_of(getattr(ui, names[0]))
     area = first
     while not hasattr(area, "verticalScrollBar"):
         area = area.parentWidget()
     top = first.mapTo(area.widget(), first.rect().topLeft()).y()
     area.verticalScrollBar().setValue(top - _MARGIN)
-    process_events(_TURNS_MS)
+    settle()
 
 
 def render_views() -> None:

@@ -17,9 +17,9 @@ SEED, VOXELS, PIXELS = 11, 192, 512
 NOTICE = "Simulated chest X-ray of XrayToCT (procedural phantom): shows no patient. Not for diagnostic use."
 
 
-def write_sample(path: Path, label: Label = "healthy") -> Path:
+def write_sample(path: Path, label: Label = "healthy", voxels: int = VOXELS) -> Path:
     """The sample's simulated patient, or the same one with the findings of a label, as a PNG."""
-    volume = network_from_hu(torch.from_numpy(simulate_chest(SEED, size=VOXELS, label=label).hu))[None, None]
+    volume = network_from_hu(torch.from_numpy(simulate_chest(SEED, size=voxels, label=label).hu))[None, None]
     picture = normalise(radiograph_from_ct(volume, Geometry(detector_pixels=(PIXELS, PIXELS)))[0, 0].numpy())
     marks = PngInfo()
     marks.add_text("Description", NOTICE)

@@ -14,7 +14,7 @@ from XrayToCTLib.panel.compared_pictures import ComparedPictures
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of
-from XrayToCTLib.panel.views import show_layout
+from XrayToCTLib.panel.views import in_turns, show_layout
 from XrayToCTLib.scene import SceneNodes
 from XrayToCTLib.scene_results import plane_of_result
 
@@ -70,8 +70,7 @@ class CompareSection:
     def show_comparing(self) -> None:
         """The comparing layout, with the chosen pictures in its views."""
         if self._pair is not None:
-            show_layout(COMPARING_LAYOUT)
-            self._fill_views()
+            in_turns([lambda: show_layout(COMPARING_LAYOUT), self._fill_views])
 
     def close(self) -> None:
         self._flicker.stop()

@@ -1,5 +1,9 @@
 """The section Follow-up: two results beside each other, linked, with the change."""
 
+from typing import Any
+
+import slicer
+
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.follow_up import Change, add_change
 from XrayToCTLib.layouts import FOLLOW_UP_LAYOUT, show_follow_up
@@ -7,7 +11,8 @@ from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.texts import say
-from XrayToCTLib.panel.views import show_layout
+from XrayToCTLib.panel.views import in_turns, show_layout
+from XrayToCTLib.scene import SceneNodes
 
 
 def change_words(change: Change) -> str:
@@ -50,6 +55,12 @@ class FollowUpSection:
         except XrayToCTError as error:
             say(self._ui.followUpText, str(error))
             return
-        show_layout(FOLLOW_UP_LAYOUT)
-        show_follow_up(earlier, later, change.node)
+        in_turns([lambda: show_layout(FOLLOW_UP_LAYOUT), lambda: self._fill_views(earlier, later, change.node)])
         say(self._ui.followUpText, change_words(change))
+
+    @staticmethod
+    def _fill_views(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
+        if all(
+            slicer.mrmlScene.IsNodePresent(node) for node in (earlier.ct, later.ct, change)
+        ):  # they may be gone by now
+            show_follow_up(earlier, later, change)

@@ -10,7 +10,10 @@ from XrayToCTLib.scene import all_nodes
 
 
 def in_turns(steps: Sequence[Callable[[], None]]) -> None:
-    """Does the first step now and each further one in its own turn of the event loop, so that nothing stands still."""
+    """Does the first step now and each further one in its own turn of the event loop, so that nothing stands still.
+
+    After a change of layout a turn also gives the views their sizes, without which nothing can be fitted into them.
+    """
     if steps:
         steps[0]()
         qt.QTimer.singleShot(0, lambda: in_turns(steps[1:]))
