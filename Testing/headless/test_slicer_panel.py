@@ -6,7 +6,7 @@ import pytest
 
 from slicer_host import process_events, recorded
 from XrayToCTLib import dependencies
-from XrayToCTLib.layouts import COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, READING_LAYOUT
+from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, FOLLOW_UP_LAYOUT, FOLLOW_UP_VIEWS, READING_LAYOUT
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.scene_results import results_of
 
@@ -56,6 +56,15 @@ def test_every_control_says_what_it_does_and_the_panel_says_what_its_volumes_are
     assert not silent
     assert SYNTHETIC_NOTICE in panel.ui.noticeLabel.text
     assert TB_NOTICE in panel.ui.noticeLabel.text
+
+
+def is_all_in_view(view: str) -> bool:
+    """Whether nothing of a coronal view's background lies outside of the view."""
+    node = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceNode")
+    bounds = [0.0] * 6
+    slicer.mrmlScene.GetNodeByID(composite(view).GetBackgroundVolumeID()).GetRASBounds(bounds)
+    width, height, _ = node.GetFieldOfView()
+    return width >= bounds[1] - bounds[0] - 1 and height >= bounds[5] - bounds[4] - 1
 
 
 @pytest.mark.parametrize("count", [1, 12, 50])
@@ -298,6 +307,7 @@ def test_the_layouts_show_the_result(done) -> None:
     assert manager.layout == COMPARING_LAYOUT
     assert composite("XrayToCTXray").GetBackgroundVolumeID() == result.radiograph.GetID()
     assert composite("XrayToCTProjection").GetBackgroundVolumeID() == result.projection.GetID()
+    assert all(is_all_in_view(view) for view in COMPARING_VIEWS)
 
 
 @pytest.mark.parametrize("words", ["Blend", "Checkerboard", "Swipe", "Flicker", "Difference"])
@@ -363,6 +373,7 @@ def test_two_results_are_compared_side_by_side(done, xray) -> None:
     assert slicer.app.layoutManager().layout == FOLLOW_UP_LAYOUT
     assert "not matched" in done.ui.followUpText.text
     assert composite("XrayToCTChange").GetBackgroundVolumeID()
+    assert all(is_all_in_view(view) for view in FOLLOW_UP_VIEWS)
 
 
 def test_the_crosshair_in_the_ct_marks_its_ray(done) -> None:

@@ -120,7 +120,7 @@ def main(folder: Path) -> None:
     import slicer
 
     slicer.util.mainWindow().resize(*WINDOW)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(prefix="XrayToCT-") as temporary:
         for step in (take_xray, look_at_model, generate, compare, read, check):
             step(widget, folder)
             print(step.__name__, flush=True)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from XrayToCTLib.scene import SceneNodes
+from XrayToCTLib.volume_nodes import set_window
 
 #: Numbers for vtkMRMLLayoutNode, beyond those of Slicer and, by now, of other extensions in its catalogue.
 READING_LAYOUT, COMPARING_LAYOUT, FOLLOW_UP_LAYOUT, STUDY_LAYOUT = 59061, 59062, 59063, 59064
@@ -71,7 +72,9 @@ def show_comparing(nodes: SceneNodes) -> None:
 
 
 def show_follow_up(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
-    """The CTs of two results and their change (see `follow_up.add_change`) beside each other, linked."""
+    """The CTs of two results in one window, and their change (see `follow_up.add_change`), side by side and linked."""
+    shown = earlier.ct.GetDisplayNode()
+    set_window(later.ct, shown.GetWindow(), shown.GetLevel())
     for view, volume in zip(FOLLOW_UP_VIEWS, (earlier.ct, later.ct, change), strict=True):
         show_in_view(earlier.scene, view, "Coronal", volume, is_linked=True)
 

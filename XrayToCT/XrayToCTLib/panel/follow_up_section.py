@@ -60,7 +60,6 @@ class FollowUpSection:
 
     @staticmethod
     def _fill_views(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
-        if all(
-            slicer.mrmlScene.IsNodePresent(node) for node in (earlier.ct, later.ct, change)
-        ):  # they may be gone by now
+        shown = (earlier.ct, later.ct, change)
+        if all(slicer.mrmlScene.IsNodePresent(volume) for volume in shown):  # they may be gone by now
             show_follow_up(earlier, later, change)
