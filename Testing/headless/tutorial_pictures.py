@@ -90,6 +90,7 @@ def export(widget: Any, folder: Path, temporary: Path) -> None:
 def follow_up(widget: Any, folder: Path, temporary: Path) -> None:
     ui = widget.ui
     earlier = ui.resultSelector.currentNode()
+    press(widget, "lungWindowButton")  # in which the later X-ray's disease is seen
     ui.xrayPathEdit.setCurrentPath(str(write_sample(temporary / "later.png", "sick", VOXELS)))
     settle()
     press(widget, "applyButton")
