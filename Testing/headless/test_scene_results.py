@@ -102,6 +102,7 @@ def test_the_table_never_shows_classes_without_where_tb_was_learned(folder, scen
     rows = {table.GetValue(row, 0).ToString(): table.GetValue(row, 1).ToString() for row in range(count)}
     assert rows["probability of tb"] == "0.125"
     assert rows["about TB"] == TB_NOTICE
+    assert rows["class without surroundings"].startswith("With all tissue and all air outside the lungs made even")
     assert rows["two lungs"] == "FAILED: There is one lung."
 
 

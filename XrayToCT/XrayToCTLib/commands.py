@@ -130,9 +130,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     print("  " + "  ".join(f"{name} {value:.3f}" for name, value in result["comparison"].items()))
     if result["classes"]:
         print("  " + "  ".join(f"{name} {value:.2f}" for name, value in result["classes"].items()))
-    shortcut = result["evidence"]["without_surroundings"]["message"] if result["evidence"] else ""
-    if shortcut and shortcut not in result["warnings"]:
-        print(f"  {shortcut}")
+    if result["evidence"]:
+        print(f"  {result['evidence']['without_surroundings']['message']}")
     failed = [check for check in result["checks"] if not check["passed"]]
     print(f"  {len(result['checks']) - len(failed)} of {len(result['checks'])} checks passed")
     for check in failed:
@@ -213,13 +212,12 @@ def run_classify(options: argparse.Namespace) -> int:
     classifier = models.load_classifier(info, device)
     volume, side_mm = _cube(options.ct)
     evidence = find_evidence(classifier, volume, _lungs(volume, side_mm), temperature_of(info.metadata), device)
-    notes = classifier_warnings(info, evidence)
+    notes = classifier_warnings(info)
     if options.json:
         print(json.dumps({"classes": evidence.classes, "evidence": evidence.as_json(), "warnings": notes}))
     else:
         print("\n".join(f"{name:10s}{value:6.2f}" for name, value in evidence.classes.items()))
-        told = [evidence.shortcut_sentence(), evidence.zones_sentence()]
-        print("\n".join(sentence for sentence in told if sentence not in notes))
+        print(f"{evidence.surroundings_sentence()}\n{evidence.zones_sentence()}")
         print("\n".join(notes), file=sys.stderr)
     return 0
 

@@ -222,7 +222,7 @@ def _generate(
         if models.classifier is not None and models.classifier_info is not None:
             temperature = temperature_of(models.classifier_info.metadata)
             evidence = find_evidence(models.classifier, volume, chest.lungs, temperature, models.device)
-            warnings += classifier_warnings(models.classifier_info, evidence)
+            warnings += classifier_warnings(models.classifier_info)
         others = other_classes(models.others, prepared.radiograph, image, volume, models.device)
     with stage("check"):
         checks = check_chest(chest)

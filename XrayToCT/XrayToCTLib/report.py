@@ -55,7 +55,6 @@ class Report:
         pictures: caption, alternative text and PNG file of each; the first shows the X-ray.
         input_check: of the X-ray itself: passed, message, score and limit; empty where it was not checked.
         temperature: with which the classes were calibrated; None where they were not.
-        shortcut: whether the class holds without what surrounds the lungs: passed (None: not tested) and message.
     """
 
     input_name: str
@@ -76,7 +75,6 @@ class Report:
     pictures: Sequence[tuple[str, str, bytes]]
     input_check: Mapping[str, Any] = field(default_factory=dict)
     temperature: float | None = None
-    shortcut: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -250,20 +248,7 @@ def _classes(report: Report) -> str:
     )
     return _section(
         title,
-        "\n".join(bars)
-        + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>{_shortcut(report.shortcut)}',
-    )
-
-
-def _shortcut(test: Mapping[str, Any]) -> str:
-    """One line right below the scores."""
-    if not test:
-        return ""
-    kind, symbol, word = _STATUS[test["passed"]]
-    return (
-        f'\n<p><span class="status {kind}"><span aria-hidden="true">{symbol}</span> Shortcut test: {word.lower()}.'
-        "</span> "
-        f"{_text(test['message'])}</p>"
+        "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>',
     )
 
 

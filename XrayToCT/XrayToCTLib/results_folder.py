@@ -104,6 +104,8 @@ def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     probabilities = {**(result["classes"] or {}), **(result.get("findings") or {})}
     rows += [(f"probability of {name}", _number(value)) for name, value in probabilities.items()]
     rows += [("about TB", TB_NOTICE)]
+    if evidence := result.get("evidence"):
+        rows += [("class without surroundings", str(evidence["without_surroundings"]["message"]))]
     rows += [
         (str(check["name"]), f"{'passed' if check['passed'] else 'FAILED'}: {check['message']}")
         for check in result["checks"]
