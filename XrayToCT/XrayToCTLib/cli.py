@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from XrayToCTLib import __version__
-from XrayToCTLib.errors import CANCELLED, XrayToCTError
+from XrayToCTLib.errors import CANCELLED, CANCELLED_MESSAGE, XrayToCTError
 from XrayToCTLib.options import DEVICES, FORMATS, INVERSIONS, MOST_STEPS, VIEWS, Reading
 from XrayToCTLib.reader_study import command as study
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Cancelled; nothing half-written was left.", file=sys.stderr)
+        print(CANCELLED_MESSAGE, file=sys.stderr)
         return CANCELLED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

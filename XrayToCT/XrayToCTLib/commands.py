@@ -21,8 +21,8 @@ from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
 from XrayToCTLib.evidence import CLASSIFIER_SIDE, classifier_warnings, find_evidence
 from XrayToCTLib.generation import generate_files
-from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import COMPUTED_NOTICE, MARK, SYNTHETIC_NOTICE
+from XrayToCTLib.grayscale import normalise_projection
+from XrayToCTLib.marking import COMPUTED_MARKS, SYNTHETIC_NOTICE
 from XrayToCTLib.options import GenerateOptions, Reading
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
@@ -171,19 +171,19 @@ def run_project(options: argparse.Namespace) -> int:
 def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
     """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
     name = path.name.lower()
-    marks = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
     spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
     if name.endswith(".png"):
-        scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
         # An exact picture, (H, W): its text chunks alone bear the notice.
-        write_png(path, np.rint(255 * scaled).astype(np.uint8), synthetic=False, marks=marks)
+        write_png(
+            path, np.rint(255 * normalise_projection(picture)).astype(np.uint8), synthetic=False, marks=COMPUTED_MARKS
+        )
     elif name.endswith(".npy"):
         with replacing(path, ".npy") as temporary:
             np.save(temporary, picture)
     elif name.endswith(".nii.gz"):
-        write_nifti(radiograph_image(picture, spacing, 0.0), path, marks)
+        write_nifti(radiograph_image(picture, spacing, 0.0), path, COMPUTED_MARKS)
     elif name.endswith((".nrrd", ".mha")):
-        write_nrrd(radiograph_image(picture, spacing, 0.0), path, marks)
+        write_nrrd(radiograph_image(picture, spacing, 0.0), path, COMPUTED_MARKS)
     else:
         raise UnsuitableInput(f"{path} has no ending that can be written; use .png, .npy, .nrrd, .nii.gz or .mha.")
 

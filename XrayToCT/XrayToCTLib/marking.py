@@ -34,6 +34,8 @@ XRAY_MARKS = {
     "XrayToCT.Notice": XRAY_NOTICE,
     "XrayToCT.ContentQualification": "RESEARCH",
 }
+#: Marks of a projection of a CT from somewhere else.
+COMPUTED_MARKS = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
 
 
 @dataclass(frozen=True)

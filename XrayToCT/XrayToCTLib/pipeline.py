@@ -18,7 +18,7 @@ from XrayToCTLib.devices import choose_device, device_failures, release_memory
 from XrayToCTLib.errors import DeviceError, ModelError, cause_of
 from XrayToCTLib.evidence import Evidence, classifier_warnings, find_evidence
 from XrayToCTLib.generators import ReadyGenerator, of_geometry
-from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.grayscale import normalise_projection
 from XrayToCTLib.input_check import InputCheck
 from XrayToCTLib.input_network import InputNetwork
 from XrayToCTLib.models import (
@@ -253,5 +253,4 @@ def _generate(
 
 def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], normalised as a network's input."""
-    line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
-    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
+    return normalise_projection(radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy())
