@@ -9,9 +9,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 from XrayToCTLib.orientation import display_slice
 from XrayToCTLib.pipeline import project
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE, Geometry
+from XrayToCTLib.projection import Geometry
 
 TILE = 192
 PLANES = ("axial", "coronal", "sagittal")

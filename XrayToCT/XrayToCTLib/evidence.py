@@ -17,11 +17,11 @@ from torch import Tensor
 
 from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_scores
 from XrayToCTLib.devices import device_failures
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
 from XrayToCTLib.marking import TB_NOTICE
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.plausibility import Lungs
-from XrayToCTLib.projection import HU_RANGE
 from XrayToCTLib.saliency import saliency_maps, scaled
 
 CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
