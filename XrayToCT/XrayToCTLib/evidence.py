@@ -19,13 +19,12 @@ from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_sc
 from XrayToCTLib.devices import device_failures
 from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
-from XrayToCTLib.marking import TB_NOTICE
+from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.plausibility import Lungs
 from XrayToCTLib.saliency import saliency_maps, scaled
 
 CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
-CLASS_WORDS = {"healthy": "healthy", "sick": "sick, not TB", "tb": "TB"}
 ZONES_ARE = (
     "Zones are thirds of the height of the lungs in the generated volume. The shares say where the network found its "
     "evidence (Grad-CAM, blurred over centimetres), not where disease was seen; findings were learned from simulated "
@@ -109,9 +108,8 @@ class Evidence:
         test = self.without_surroundings
         if test is None:
             return f"The class without what surrounds the lungs was {_NOT_MEASURED}"
-        before = CLASS_WORDS.get(self.predicted, self.predicted)
+        before, after = class_words(self.predicted), class_words(test.predicted)
         then, now = self.classes[self.predicted], test.classes[self.predicted]
-        after = CLASS_WORDS.get(test.predicted, test.predicted)
         verdict = (
             f"the class stays {before} (score {then:.2f}, then {now:.2f})"
             if test.holds
@@ -133,7 +131,7 @@ class Evidence:
             shares = {zone: z.findings[name] for zone, z in self.zones.items()}
             most = max(shares, key=shares.__getitem__)
             where = f", most evidence in the {_zone_words(most)} zone" if shares[most] > 0 else ""
-            parts.append(f"{name.replace('_', ' ').capitalize()}: score {value:.2f}{where}.")
+            parts.append(f"{class_words(name).capitalize()}: score {value:.2f}{where}.")
         if self.findings:
             parts.append(f"Findings that are not named score below {_WORTH_NAMING}.")
         return " ".join([*parts, ZONES_ARE])

@@ -30,6 +30,8 @@ NIFTI_FIELD, NIFTI_MARK = "aux_file", "XrayToCT"
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
 
+_CLASS_WORDS = {"sick": "sick, not TB", "tb": "TB"}
+
 #: Marks of an X-ray that lies beside a synthetic CT.
 XRAY_MARKS = {
     MARK: "NO",
@@ -60,6 +62,11 @@ class Provenance:
             "XrayToCT.ModelSHA256": self.model_sha256,
             "XrayToCT.Derivation": self.derivation,
         }
+
+
+def class_words(name: str) -> str:
+    """A class, or a finding, as it is written within a sentence."""
+    return _CLASS_WORDS.get(name, name.replace("_", " "))
 
 
 def is_marked(metadata: Mapping[str, object]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, class_words
 from XrayToCTLib.report_style import STYLE
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,7 +21,6 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # At the foot of every printed page: one sheet of several may end up in a file alone.
 _PRINTED_NOTICE = f'@page {{ @bottom-center {{ content: "{SYNTHETIC_NOTICE}"; font: 700 8pt sans-serif; }} }}'
-_CLASS_NAMES = {"healthy": "Healthy", "sick": "Sick, not TB", "tb": "TB"}
 _MEASURES = {
     "ssim": ("Structural similarity (SSIM)", "1 is identical"),
     "ncc": ("Normalised cross-correlation (NCC)", "1 is identical, 0 unrelated"),
@@ -230,10 +229,11 @@ def _classes(report: Report) -> str:
     bars = []
     for key, value in classes.items():
         part = float(value) if math.isfinite(value) else 0.0
+        words = class_words(key)
         # Neither 0 nor 1 is ever printed: no network is certain.
         shown = "&lt; 0.01" if 0 <= part < 0.01 else "&gt; 0.99" if part > 0.99 else f"{part:.2f}"
         bars.append(
-            f'<div class="score"><strong>{_text(_CLASS_NAMES.get(key, key))}</strong>'
+            f'<div class="score"><strong>{_text(words[:1].upper() + words[1:])}</strong>'
             f'<div class="track"><span style="width:{100 * min(max(part, 0.0), 1.0):.1f}%"></span></div>'
             f"<output>{shown if math.isfinite(value) else 'none'}</output></div>"
         )
