@@ -24,6 +24,7 @@ from XrayToCTLib.classifier import (
 )
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
+from XrayToCTLib.models import find, load_classifier
 from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
 from XrayToCTTraining.checkpoints import load_checkpoint
@@ -69,6 +70,7 @@ class CTClassifierFit(ClassifierFit):
     Args:
         classifier: medsynth (sigmoid, central half of the slices), default (softmax, all slices), compact, compact-64
             or test.
+        initial: name or file of a model of that configuration whose weights are the first ones.
         slices: all, central, or the classifier's own choice.
         volumes: generated (from the radiographs), true, or both of every patient.
         size: voxels along each side.
@@ -76,6 +78,7 @@ class CTClassifierFit(ClassifierFit):
     """
 
     classifier: str = "default"
+    initial: str = ""
     slices: Literal["own", "all", "central"] = "own"
     volumes: VolumeSource = "generated"
     size: int = 128
@@ -134,6 +137,8 @@ class Classification(Recipe):
         torch.manual_seed(fit.seed)
         self.network = build_classifier(asdict(fit) | {"kind": kind_of(fit)})
         _check_size(self.network, fit)
+        if isinstance(fit, CTClassifierFit) and fit.initial:
+            self.network.load_state_dict(_initial_weights(fit.initial, self.network.config))
         if timm is not None:
             load_timm(self.network.xray if isinstance(self.network, JointClassifier) else self.network, timm)
         sources = sources_of(fit)
@@ -248,7 +253,14 @@ def settings_of(record: dict[str, Any]) -> ClassifierFit:
         "joint": JointClassifierFit,
     }
     kind = kinds[record["kind"]]
-    return kind(**{name: record[name] for name in kind.__dataclass_fields__})
+    return kind(**{name: record[name] for name in kind.__dataclass_fields__ if name in record})
+
+
+def _initial_weights(model: str, config: Any) -> dict[str, Tensor]:
+    classifier = load_classifier(find(model, "ct_classifier"))
+    if classifier.config != config:
+        raise UnsuitableInput(f"The model {model} has another configuration than --classifier; choose the same.")
+    return classifier.state_dict()
 
 
 def build_classifier(record: dict[str, Any]) -> Classifier:

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.grayscale import is_colourful, luminance
 from XrayToCTLib.itk_reader import read_single_slice
-from XrayToCTLib.marking import NIFTI_FIELD, NIFTI_MARK, is_marked
+from XrayToCTLib.marking import MARK, NIFTI_FIELD, NIFTI_MARK, is_marked
 from XrayToCTLib.orientation import as_displayed, direction_letter
 from XrayToCTLib.recorded_image import (
     LARGEST_PIXEL_COUNT,
@@ -182,7 +182,8 @@ def _from_itk(path: Path, image: sitk.Image) -> RecordedImage:
 
 def _is_synthetic(image: sitk.Image) -> bool:
     """Whether the header bears our mark; of NIfTI, ITK hands on only its short fields."""
-    metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    # Looked up by name: a damaged header holds keys that are no text.
+    metadata = {key: image.GetMetaData(key) for key in (MARK, NIFTI_FIELD) if image.HasMetaDataKey(key)}
     return is_marked(metadata) or metadata.get(NIFTI_FIELD, "").strip() == NIFTI_MARK
 
 
