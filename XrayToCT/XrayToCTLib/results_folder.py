@@ -150,7 +150,9 @@ def _read_result(path: Path) -> tuple[dict[str, Any], Geometry]:
 
 def _read_ct(path: Path, geometry: Geometry) -> tuple[sitk.Image, dict[str, str]]:
     ct = read_ct(path)
-    marks = {key: ct.GetMetaData(key) for key in ct.GetMetaDataKeys() if key.startswith(_MARK)}
+    # A damaged header holds keys and values that are no text; such a mark is none.
+    keys = [key for key in ct.GetMetaDataKeys() if key.startswith(_MARK) and key.isprintable()]
+    marks = {key: ct.GetMetaData(key) for key in keys if ct.GetMetaData(key).isprintable()}
     if not is_marked(marks) or "XrayToCT.Notice" not in marks:
         raise unsuitable(path, "is not marked as a synthetic CT", "give the folder of a generated CT")
     depth, height, width = geometry.volume_mm
