@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 from XrayToCTLib.generators import ReadyGenerator
-from XrayToCTLib.projection import HU_RANGE
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.uncertainty import Calibration, volume_spread
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of

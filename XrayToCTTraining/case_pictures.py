@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from XrayToCTLib.pipeline import project
 from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
 from XrayToCTTraining.evaluation import Predict
-from XrayToCTTraining.picture_grid import PLANES, LabelledRows, labelled_grid, middle_slices, projection_of, windowed
+from XrayToCTTraining.picture_grid import PLANES, LabelledRows, labelled_grid, middle_slices, windowed
 
 
 def telling_picture(
@@ -31,7 +32,7 @@ def telling_picture(
         radiograph = radiograph_of(cohort, by_name[name], size)
         with torch.no_grad():
             volume = predict(radiograph[None])[0, 0].float().cpu().numpy()
-        tiles = [radiograph[0].numpy(), projection_of(volume, geometry), *map(windowed, middle_slices(volume))]
+        tiles = [radiograph[0].numpy(), project(volume, geometry), *map(windowed, middle_slices(volume))]
         if by_name[name].has_ct:
             tiles += map(windowed, middle_slices(volume_of(cohort, by_name[name], size)[0].numpy()))
         rows.append((f"{word}: {name}", tiles))

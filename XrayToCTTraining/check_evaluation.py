@@ -13,8 +13,8 @@ import numpy as np
 
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 from XrayToCTLib.plausibility import Check, check_volume
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.ct_preparation import prepared_ct

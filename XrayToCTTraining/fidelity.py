@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from scipy import ndimage
 
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.plausibility import check_volume
-from XrayToCTLib.projection import HU_RANGE
 from XrayToCTTraining.tissue_masks import tissue_masks
 
 _DETAIL_SIGMA = 1.5  # voxels; finer than this is detail

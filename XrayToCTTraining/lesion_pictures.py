@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.orientation import display_slice
-from XrayToCTLib.projection import HU_RANGE, Geometry
+from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.evaluation import Predict
 from XrayToCTTraining.lesion_effect import LesionEffect, View, view_of
 from XrayToCTTraining.picture_grid import LabelledRows, labelled_grid, windowed

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from XrayToCTLib.comparison import structural_similarity
-from XrayToCTLib.projection import HU_RANGE
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTTraining.tissue_masks import tissue_masks
 
 X2CT_PEAK = 4095.0  # X2CT-GAN's published evaluation, although its data span 2500

@@ -9,9 +9,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 from XrayToCTLib.orientation import display_slice
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE, Geometry, radiograph_from_ct
+from XrayToCTLib.pipeline import project
+from XrayToCTLib.projection import Geometry
 
 TILE = 192
 PLANES = ("axial", "coronal", "sagittal")
@@ -29,7 +30,7 @@ def picture_grid(rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], geom
         rows: radiograph (S, S), prediction and truth (S, S, S) in network values.
     """
     lines = [
-        np.hstack([radiograph, projection_of(predicted, geometry), *middle_slices(predicted), *middle_slices(truth)])
+        np.hstack([radiograph, project(predicted, geometry), *middle_slices(predicted), *middle_slices(truth)])
         for radiograph, predicted, truth in rows
     ]
     grey = torch.from_numpy(np.vstack(lines).astype(np.float32)).clamp(0, 1)
@@ -45,12 +46,6 @@ def windowed(volume: np.ndarray) -> np.ndarray:
     """Network values as grey values in [0, 1] of a window that shows lungs and soft tissue."""
     low, high = ((hu + HU_OFFSET) / HU_RANGE for hu in _WINDOW_HU)
     return np.clip((volume - low) / (high - low), 0, 1)
-
-
-def projection_of(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Cone beam projection of network values (S, S, S), normalised to [0, 1] as a radiograph is."""
-    line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
-    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
 
 
 def labelled_grid(columns: Sequence[str], rows: LabelledRows) -> np.ndarray:

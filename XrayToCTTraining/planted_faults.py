@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 
 AIR = (-1000 + HU_OFFSET) / HU_RANGE
 

@@ -10,10 +10,11 @@ import numpy as np
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import display_slice
 from XrayToCTLib.pictures import write_png
+from XrayToCTLib.pipeline import project
 from XrayToCTLib.projection import Geometry
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
-from XrayToCTTraining.picture_grid import LabelledRows, labelled_grid, projection_of
+from XrayToCTTraining.picture_grid import LabelledRows, labelled_grid
 from XrayToCTTraining.reproduce import CYCLEGAN, X2CT, Experiment, induction
 from XrayToCTTraining.strategies import predictor
 
@@ -26,7 +27,7 @@ def figure_1(experiment: Experiment, out: Path) -> Path:
     names = list(next(iter(volumes.values()))[1])
     rows = []
     for case, (radiograph, of) in volumes.items():
-        tiles = [radiograph, *(projection_of(of[name], geometry) for name in names)]
+        tiles = [radiograph, *(project(of[name], geometry) for name in names)]
         rows.append((case, tiles))
     return write_png(out / "figure1.png", labelled_grid(["X-ray", *names], rows))
 

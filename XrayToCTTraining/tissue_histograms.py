@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE, network_from_hu
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
+from XrayToCTLib.projection import network_from_hu
 from XrayToCTTraining.charts import line_chart
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.tissue_masks import tissue_masks

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 
 BODY_ABOVE_HU = -400.0
 BONE_ABOVE_HU = 250.0

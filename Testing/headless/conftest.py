@@ -26,16 +26,16 @@ DATA = REPOSITORY.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
-def host():
-    """Slicer's application layer (see Testing/slicer_host), taken away again unless other tests had it before."""
-    pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+def host() -> Iterator[Any]:
+    """Slicer's application layer (see Testing/slicer_host), taken away again after the last test of a file."""
+    pytest.importorskip("slicer", reason="slicer-core is not installed")
+    reason = "PySide6-Essentials is not installed, or a library that Qt needs (such as libEGL)"
+    pytest.importorskip("PySide6.QtWidgets", reason=reason, exc_type=ImportError)
     import slicer_host
 
-    was_running = slicer_host.is_running()
     slicer_host.start()
     yield slicer_host
-    if not was_running:
-        slicer_host.stop()
+    slicer_host.stop()
 
 
 @pytest.fixture(scope="session")
@@ -149,15 +149,10 @@ def made_result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def module_widget() -> Any:
-    """The module's widget, as Slicer makes it: once."""
-    pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
-    pytest.importorskip("slicer", reason="slicer-core is not installed")
-    from slicer_host import load_module, start
-
-    start()
-    return load_module(REPOSITORY / "XrayToCT" / "XrayToCT.py")
+@pytest.fixture(scope="module")
+def module_widget(host: Any) -> Any:
+    """The module's widget, as Slicer makes it: once, until the host is taken away."""
+    return host.load_module(REPOSITORY / "XrayToCT" / "XrayToCT.py")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 
 from asymmetric_body import asymmetric_body
 from XrayToCTLib.comparison import compare
-from XrayToCTLib.evidence import Evidence, ShortcutTest, Zone
+from XrayToCTLib.evidence import Evidence, WithoutSurroundings, Zone
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.pipeline import Prediction, project
 from XrayToCTLib.plausibility import Check
@@ -63,7 +63,7 @@ def made_evidence() -> Evidence:
         logits={"healthy": 0.1, "sick": 1.5, "tb": -0.9},
         findings={"cavity": 0.25, "effusion": 0.5},
         saliency=np.broadcast_to(depth[:, None, None], (SIDE,) * 3).copy(),
-        shortcut=ShortcutTest(0.3, 0.12, {"healthy": 0.7, "sick": 0.2, "tb": 0.1}, "healthy", False),
+        without_surroundings=WithoutSurroundings(0.3, 0.12, {"healthy": 0.7, "sick": 0.2, "tb": 0.1}, "healthy", False),
         zones={
             "right_upper": Zone(0.2, {"cavity": 0.2, "effusion": 0.1}),
             "left_lower": Zone(0.1, {"cavity": 0.05, "effusion": 0.4}),

@@ -59,7 +59,7 @@ def test_air_stays_air_and_what_is_added_to_a_ray_lies_all_along_it(truth: Tenso
     change = (consistent(guess, film, GEOMETRY, 1) - guess)[0, 0]
     assert change[guess[0, 0] == 0].abs().max() == 0
     # Where the cube "left" is missing from a ray, its tissue in front and behind grows alike.
-    row, column = np.unravel_index(int(change[:, :, 48:].sum(0).argmax()), (64, 16))
+    row, column = np.unravel_index(int(change[:, :, 48:56].sum(0).argmax()), (64, 8))
     column += 48
     ray, there = change[:, row, column], guess[0, 0, :, row, column]
     tissue = (there > 0.3) & (hu_from_network(there) < 50)
@@ -78,6 +78,17 @@ def test_the_spine_is_found_and_takes_no_part(truth: Tensor, guess: Tensor) -> N
     change = (consistent(guess, film, GEOMETRY, 2) - guess)[0, 0].abs()
     spine = spine_column(guess, GEOMETRY)[0, 0, :, 0] > 0.99
     assert change.movedim(1, 0)[:, spine].max() < 0.02 * change.max()
+
+
+def test_what_is_added_fades_out_beyond_the_detector_and_leaves_no_frame() -> None:
+    volume = torch.zeros(1, 1, 64, 64, 64)
+    volume[:, :, 16:48] = 0.4
+    film = radiograph_from_ct(volume, GEOMETRY)
+    film[:, :, :, :20] += 0.2
+    # In this coronal slice the detector ends with the sixth voxel.
+    change = (consistent(volume, film, GEOMETRY, 2) - volume)[0, 0, 40, 32, :6]
+    assert 0 < change[0] < change[5]
+    assert change.diff().abs().max() < 0.25 * change[5]
 
 
 def test_bone_moves_less_than_soft_tissue_of_the_same_ray() -> None:

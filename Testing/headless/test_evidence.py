@@ -1,9 +1,8 @@
-"""What a class rests on: the map finds planted evidence, the shortcut test finds planted shortcuts, zones lie right."""
+"""What a class rests on: the map finds planted evidence, the class without surroundings is told, zones lie right."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +10,8 @@ import torch
 from scipy import ndimage
 
 from made_prediction import made_evidence, made_prediction
-from XrayToCTLib import models
 from XrayToCTLib.classifier import CLASSIFIERS, ClassifierConfig, CTClassifier, classify, temperature_of
-from XrayToCTLib.evidence import classifier_warnings, find_evidence
+from XrayToCTLib.evidence import find_evidence
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.lung_zones import lung_zones
 from XrayToCTLib.models import save_model, verify
@@ -159,25 +157,23 @@ def test_a_class_that_rests_on_a_spot_in_a_lung_holds_and_is_found_in_its_zone(c
         volume = with_spot(chest, middle_of(zones[name]))
         found = find_evidence(bright_spot_network(DEEP), volume, lungs, None, CPU)
         assert found.predicted == "sick"
-        assert found.shortcut.holds
-        assert "class stays sick" in found.shortcut_sentence()
+        assert found.without_surroundings.holds
+        assert "class stays sick" in found.surroundings_sentence()
         assert max(found.zones, key=lambda zone: found.zones[zone].saliency) == name
         assert max(found.zones, key=lambda zone: found.zones[zone].findings["cavity"]) == name
         assert sum(zone.findings["cavity"] for zone in found.zones.values()) == pytest.approx(found.findings["cavity"])
         assert f"{name.replace('_', ' ')} zone" in found.zones_sentence()
-        assert found.shortcut.saliency_inside_lungs > 2 * found.shortcut.lungs_share_of_volume
+        assert found.without_surroundings.saliency_inside_lungs > 2 * found.without_surroundings.lungs_share_of_volume
 
 
-def test_a_class_that_rests_on_a_spot_outside_the_lungs_is_unmasked(chest, lungs) -> None:
+def test_a_class_that_rests_on_a_spot_outside_the_lungs_changes_without_them(chest, lungs) -> None:
     volume = with_spot(chest, (10, 10, 10))  # in the air beside the neck
     found = find_evidence(bright_spot_network(DEEP), volume, lungs, None, CPU)
     assert found.predicted == "sick"
-    assert not found.shortcut.holds
-    assert found.shortcut.predicted == "healthy"
-    assert found.shortcut.saliency_inside_lungs < 0.05
-    info = models.ModelInfo("made", Path("made"), "0" * 64, "ct_classifier", {}, None, {}, None)
-    assert classifier_warnings(info, found)[-1] == found.shortcut_sentence()
-    assert "changes from sick, not TB to healthy" in found.shortcut_sentence()
+    assert not found.without_surroundings.holds
+    assert found.without_surroundings.predicted == "healthy"
+    assert found.without_surroundings.saliency_inside_lungs < 0.05
+    assert "becomes healthy instead of sick, not TB" in found.surroundings_sentence()
 
 
 def test_the_map_has_the_volumes_size_and_lies_between_0_and_1(chest, lungs) -> None:
@@ -197,7 +193,7 @@ def test_without_two_lungs_the_class_stands_and_the_rest_says_so(chest) -> None:
     assert told["saliency_inside_lungs"] is None
     assert told["without_surroundings"]["holds"] is None
     assert told["zones"] == {}
-    for sentence in (found.shortcut_sentence(), found.zones_sentence()):
+    for sentence in (found.surroundings_sentence(), found.zones_sentence()):
         assert "no two lungs were found" in sentence
 
 
@@ -257,7 +253,7 @@ def test_json_and_report_tell_the_same_of_a_class_that_does_not_hold() -> None:
     told = summary(made_prediction(), {}, 0.0)["evidence"]
     assert told["temperature"] == 1.5
     assert told["without_surroundings"]["holds"] is False
-    assert told["without_surroundings"]["message"] == evidence.shortcut_sentence()
+    assert told["without_surroundings"]["message"] == evidence.surroundings_sentence()
     assert told["zones"]["right_upper"] == {"saliency": 0.2, "findings": {"cavity": 0.2, "effusion": 0.1}}
     assert told["classifiers"]["xray"] == {"healthy": 0.5, "sick": 0.3, "tb": 0.2}
     assert told["classifiers"]["joint"] is None

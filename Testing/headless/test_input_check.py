@@ -15,7 +15,8 @@ from test_report import REPORT
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.input_check import LIMIT, MESSAGES, check_input, child_warning, odds
 from XrayToCTLib.input_network import FRONTAL, KINDS, InputCheckConfig, InputNetwork
-from XrayToCTLib.models import config_from_dict, default_model, load_input_check, verify
+from XrayToCTLib.model_config import config_from_dict
+from XrayToCTLib.models import default_model, load_input_check, verify
 from XrayToCTLib.radiograph import network_input, read_radiograph
 from XrayToCTLib.report import render_html
 from XrayToCTTraining.data.splits import split_of

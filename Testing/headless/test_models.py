@@ -20,6 +20,7 @@ from XrayToCTLib.consistency import consistent
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.generator import Generator, GeneratorConfig
 from XrayToCTLib.generators import GENERATORS, build_generator, config_type, network_of
+from XrayToCTLib.model_config import config_from_dict
 from XrayToCTLib.projection import Geometry
 
 SMALL = ClassifierConfig(filters=(2, 3), hidden=4)
@@ -331,25 +332,25 @@ def test_a_configuration_of_a_huge_network_allocates_nothing(folders):
 )
 def test_an_unreasonable_configuration_is_refused(values):
     with pytest.raises(ModelError, match="configuration"):
-        models.config_from_dict(ClassifierConfig, values)
+        config_from_dict(ClassifierConfig, values)
 
 
 @pytest.mark.parametrize("values", [{"size": 1 << 20}, {"size": 100}, {"dense_layers": [100_000] * 5}])
 def test_an_unreasonable_generator_is_refused(values):
     with pytest.raises(ModelError, match="configuration"):
-        models.config_from_dict(GeneratorConfig, values)
+        config_from_dict(GeneratorConfig, values)
 
 
 @pytest.mark.parametrize("values", [{"size": 1 << 20}, {"planar_channels": [100_000] * 5}, {"dropout": 2.0}])
 def test_an_unreasonable_compact_generator_is_refused(values):
     with pytest.raises(ModelError, match="configuration"):
-        models.config_from_dict(CompactConfig, values)
+        config_from_dict(CompactConfig, values)
 
 
 @pytest.mark.parametrize("config", GENERATORS.values(), ids=GENERATORS.keys())
 def test_every_configuration_survives_json(config):
     values = json.loads(json.dumps(dataclasses.asdict(config)))
-    assert models.config_from_dict(config_type(values), values) == config
+    assert config_from_dict(config_type(values), values) == config
 
 
 def test_values_that_are_not_finite_are_neither_written_nor_loaded(folders):

@@ -12,6 +12,7 @@ from XrayToCTLib import models, original_weights
 from XrayToCTLib.classifier import CTClassifier
 from XrayToCTLib.errors import ModelError
 from XrayToCTLib.generator import X2CT_GENERATORS
+from XrayToCTLib.model_config import config_from_dict
 from XrayToCTLib.orientation import flips, permute_original_discriminator_kernel
 from XrayToCTLib.orientation_check import FlipError, asymmetric_chest, identity_is_best, rank_flips
 from XrayToCTLib.original_weights import import_checkpoint
@@ -84,7 +85,7 @@ def test_an_imported_discriminator_sees_our_axes(tmp_path):
     state = golden_state_dict("x2ct_discriminator", torch.float32)
     info = import_checkpoint(saved(tmp_path, state), "discriminator", "x2ct-d")
     loaded = models.load_module(
-        info, "discriminator", lambda found: Discriminator(models.config_from_dict(DiscriminatorConfig, found.config))
+        info, "discriminator", lambda found: Discriminator(config_from_dict(DiscriminatorConfig, found.config))
     )
     assert loaded.config == DiscriminatorConfig()
     expected = permute_original_discriminator_kernel(state["model.5.weight"])

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 
 from asymmetric_body import asymmetric_body
 from conftest import REPOSITORY
 from test_prepare import write_series
+from XrayToCTLib.volume import ct_from_network
 
 
 def commands(page: str) -> list[str]:
@@ -33,6 +35,8 @@ SHORTER = {
     "fit xray-classifier": "fit xray-classifier --preset test",
     "fit joint-classifier": "fit joint-classifier --preset test",
     "fit input-check": "fit input-check --preset test",
+    # so few patients that no healthy one falls to the test split
+    "evaluate fidelity": "evaluate fidelity --split training --limit 1 --count 1",
     "--scale small": "--scale tiny --seeds 1",
 }
 
@@ -49,9 +53,10 @@ def folder(tmp_path_factory, chest_dicom, chest_png) -> Path:
 
 
 @pytest.fixture(scope="module")
-def downloads(tmp_path_factory, chest_png) -> Path:
-    """A working directory with small LIDC-IDRI and TBX11K folders as they are unpacked."""
+def downloads(tmp_path_factory, chest, chest_png) -> Path:
+    """A working directory with a CT, and small LIDC-IDRI and TBX11K folders as they are unpacked."""
     folder = tmp_path_factory.mktemp("tutorial")
+    sitk.WriteImage(ct_from_network(chest, 320.0), str(folder / "chest.nii.gz"))
     coarse = asymmetric_body((32, 32, 32), (10, 10, 10))
     write_series(folder / "downloads" / "LIDC-IDRI" / "LIDC-IDRI-0001" / "1" / "2", "LIDC-IDRI-0001", coarse)
     tbx = folder / "downloads" / "TBX11K"

@@ -102,7 +102,22 @@ def test_the_table_never_shows_classes_without_where_tb_was_learned(folder, scen
     rows = {table.GetValue(row, 0).ToString(): table.GetValue(row, 1).ToString() for row in range(count)}
     assert rows["probability of tb"] == "0.125"
     assert rows["about TB"] == TB_NOTICE
+    assert rows["class without surroundings"].startswith("With all tissue and all air outside the lungs made even")
     assert rows["two lungs"] == "FAILED: There is one lung."
+
+
+def test_a_mark_that_is_no_text_is_left_out(folder, scene, tmp_path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(folder, damaged)
+    content = (damaged / "ct.nrrd").read_bytes()
+    assert b"XrayToCT.ModelVersion:=" in content
+    broken = content.replace(b"XrayToCT.ModelVersion:=", b"XrayToCT.ModelVers\xff\xfen:=").replace(
+        b"XrayToCT.Model:=c", b"XrayToCT.Model:=\xff"
+    )
+    (damaged / "ct.nrrd").write_bytes(broken)
+    ct = add_results(damaged, scene).ct
+    assert ct.GetAttribute("XrayToCT.Synthetic") == "YES"
+    assert ct.GetAttribute("XrayToCT.Model") is None
 
 
 def test_the_provenance_tells_the_parameters_but_no_place_on_this_computer(folder, scene) -> None:

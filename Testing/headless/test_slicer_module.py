@@ -16,7 +16,7 @@ from XrayToCTLib.notice import notice_of
 from XrayToCTLib.scene_results import results_of
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
+pytestmark = pytest.mark.usefixtures("host")
 
 MODULE = REPOSITORY / "XrayToCT" / "XrayToCT.py"
 

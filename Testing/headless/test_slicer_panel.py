@@ -11,7 +11,7 @@ from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.scene_results import results_of
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
+pytestmark = pytest.mark.usefixtures("host")
 
 CONTROLS = (
     "QPushButton",

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-pytest.importorskip("slicer", reason="slicer-core is not installed")
-pytest.importorskip("PySide6", reason="PySide6-Essentials is not installed")
-
 from asymmetric_body import LANDMARKS
 from conftest import REPOSITORY
 from made_study import ARMS, CONDITIONS, PATIENTS, READERS, REPEATS, made_study
-from slicer_host import process_events, recorded, start
+from slicer_host import process_events, recorded
 from XrayToCTLib.marking import STUDY_NOTICE
 from XrayToCTLib.reader_study.answers import Answer, read_answers
+
+pytestmark = pytest.mark.usefixtures("host")
 
 CASES = len(ARMS) * len(PATIENTS) + REPEATS
 VIEWS = {plane: f"XrayToCTStudy{plane.capitalize()}" for plane in ("axial", "coronal", "sagittal")}
@@ -36,9 +35,8 @@ def study_folder(made, tmp_path) -> Path:
 
 
 @pytest.fixture
-def section():
+def section(host):
     """The section in a window of its own, and Slicer's main window with its views."""
-    start()
     import qt
     import slicer
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.progress import Progress
 from XrayToCTLib.run_settings import RunSettings
-from XrayToCTLib.worker_requests import Failure, Listener, Progress, WorkerRequests
+from XrayToCTLib.worker_requests import Failure, Listener, WorkerRequests
 from XrayToCTLib.xray_folder import files_in, result_folders
 
 

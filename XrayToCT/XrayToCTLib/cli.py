@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from XrayToCTLib import __version__
-from XrayToCTLib.errors import CANCELLED, XrayToCTError
+from XrayToCTLib.errors import CANCELLED, CANCELLED_MESSAGE, XrayToCTError
 from XrayToCTLib.options import DEVICES, FORMATS, INVERSIONS, MOST_STEPS, VIEWS, Reading
 from XrayToCTLib.reader_study import command as study
 
@@ -30,7 +30,7 @@ EXAMPLES = {
   xray-to-ct project ct_folder -o drr.nrrd --kind drr --sad 1650 --sid 1800 --pixels 512 512 --size-mm 430 430
 """,
     "compare": "example:\n  xray-to-ct compare chest.dcm result/ct.nrrd -o difference.png\n",
-    "classify": "example:\n  xray-to-ct classify result/ct.nrrd --json\n",
+    "classify": "example:\n  xray-to-ct classify result/ct.nrrd -o saliency.nrrd --json\n",
     "check": "example:\n  xray-to-ct check result/ct.nrrd\n",
     "models": """examples:
   xray-to-ct models list
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Cancelled; nothing half-written was left.", file=sys.stderr)
+        print(CANCELLED_MESSAGE, file=sys.stderr)
         return CANCELLED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -119,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("ct", type=Path, metavar="CT", help="NRRD, NIfTI or MetaImage file, or a DICOM folder")
         command.add_argument("--json", action="store_true", help="print one JSON object")
         if name == "classify":
+            command.add_argument(
+                "-o", "--output", type=Path, metavar="OUT", help="where the classifier looked: .nrrd, .nii.gz or .mha"
+            )
             _add_device(command)
     _add_models(commands)
     study.add_arguments(_add(commands, "study", "a blinded reader study: make one, follow it, evaluate it"))

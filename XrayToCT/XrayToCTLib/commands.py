@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from XrayToCTLib.comparison import band_passed_ncc, compare
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.devices import choose_device
 from XrayToCTLib.errors import UnsuitableInput, XrayToCTError
-from XrayToCTLib.evidence import CLASSIFIER_SIDE, classifier_warnings, find_evidence
+from XrayToCTLib.evidence import CLASSIFIER_SIDE, Evidence, classifier_warnings, find_evidence
 from XrayToCTLib.generation import generate_files
-from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import COMPUTED_NOTICE, MARK, SYNTHETIC_NOTICE
+from XrayToCTLib.grayscale import normalise_projection
+from XrayToCTLib.marking import CLASSIFIED_NOTICE, COMPUTED_MARKS, MARK, SYNTHETIC_NOTICE
 from XrayToCTLib.options import GenerateOptions, Reading
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
@@ -39,7 +39,7 @@ from XrayToCTLib.projection import (
     network_from_hu,
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
-from XrayToCTLib.volume import ct_centre, network_from_ct, radiograph_image, write_nifti, write_nrrd
+from XrayToCTLib.volume import ct_centre, image_from_network, network_from_ct, radiograph_image, write_nifti, write_nrrd
 from XrayToCTLib.xray_folder import files_in, pseudonym, result_folders
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
@@ -130,9 +130,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     print("  " + "  ".join(f"{name} {value:.3f}" for name, value in result["comparison"].items()))
     if result["classes"]:
         print("  " + "  ".join(f"{name} {value:.2f}" for name, value in result["classes"].items()))
-    shortcut = result["evidence"]["without_surroundings"]["message"] if result["evidence"] else ""
-    if shortcut and shortcut not in result["warnings"]:
-        print(f"  {shortcut}")
+    if result["evidence"]:
+        print(f"  {result['evidence']['without_surroundings']['message']}")
     failed = [check for check in result["checks"] if not check["passed"]]
     print(f"  {len(result['checks']) - len(failed)} of {len(result['checks'])} checks passed")
     for check in failed:
@@ -172,21 +171,28 @@ def run_project(options: argparse.Namespace) -> int:
 def _write_projection(picture: np.ndarray, size_mm: tuple[float, float], path: Path) -> None:
     """Writes (H, W) as displayed: float32 values, or 8 bits from the smallest to the largest value in a PNG."""
     name = path.name.lower()
-    marks = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
     spacing = (size_mm[0] / picture.shape[0], size_mm[1] / picture.shape[1])
     if name.endswith(".png"):
-        scaled = normalise(picture) if np.ptp(picture) > 0 else np.zeros_like(picture)
+        grey = np.rint(255 * normalise_projection(picture)).astype(np.uint8)
         # An exact picture, (H, W): its text chunks alone bear the notice.
-        write_png(path, np.rint(255 * scaled).astype(np.uint8), synthetic=False, marks=marks)
+        write_png(path, grey, synthetic=False, marks=COMPUTED_MARKS)
     elif name.endswith(".npy"):
         with replacing(path, ".npy") as temporary:
             np.save(temporary, picture)
-    elif name.endswith(".nii.gz"):
-        write_nifti(radiograph_image(picture, spacing, 0.0), path, marks)
-    elif name.endswith((".nrrd", ".mha")):
-        write_nrrd(radiograph_image(picture, spacing, 0.0), path, marks)
-    else:
+    elif not _write_image(radiograph_image(picture, spacing, 0.0), path, COMPUTED_MARKS):
         raise UnsuitableInput(f"{path} has no ending that can be written; use .png, .npy, .nrrd, .nii.gz or .mha.")
+
+
+def _write_image(image: sitk.Image, path: Path, marks: Mapping[str, str]) -> bool:
+    """Writes an image in the format of its file's name; False where the name's ending is of no such format."""
+    name = path.name.lower()
+    if name.endswith(".nii.gz"):
+        write_nifti(image, path, marks)
+    elif name.endswith((".nrrd", ".mha")):
+        write_nrrd(image, path, marks)
+    else:
+        return False
+    return True
 
 
 def run_compare(options: argparse.Namespace) -> int:
@@ -211,17 +217,28 @@ def run_classify(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     info = models.default_model("ct_classifier")
     classifier = models.load_classifier(info, device)
-    volume, side_mm = _cube(options.ct)
+    image = read_ct(options.ct)
+    volume, side_mm = _cube_of(image)
     evidence = find_evidence(classifier, volume, _lungs(volume, side_mm), temperature_of(info.metadata), device)
-    notes = classifier_warnings(info, evidence)
+    notes = classifier_warnings(info)
+    if options.output:
+        _write_saliency(evidence, image, side_mm, options.output)
     if options.json:
         print(json.dumps({"classes": evidence.classes, "evidence": evidence.as_json(), "warnings": notes}))
     else:
         print("\n".join(f"{name:10s}{value:6.2f}" for name, value in evidence.classes.items()))
-        told = [evidence.shortcut_sentence(), evidence.zones_sentence()]
-        print("\n".join(sentence for sentence in told if sentence not in notes))
+        print(f"{evidence.surroundings_sentence()}\n{evidence.zones_sentence()}")
         print("\n".join(notes), file=sys.stderr)
     return 0
+
+
+def _write_saliency(evidence: Evidence, ct: sitk.Image, side_mm: float, path: Path) -> None:
+    """Where the evidence for the class lies, in [0, 1], in the cube around the CT's centre that the network saw."""
+    saliency = image_from_network(evidence.saliency, side_mm)
+    saliency.SetOrigin([a + b for a, b in zip(saliency.GetOrigin(), ct_centre(ct), strict=True)])
+    marks = {MARK: "YES", "XrayToCT.Notice": CLASSIFIED_NOTICE, "XrayToCT.SaliencyClass": evidence.predicted}
+    if not _write_image(saliency, path, marks):
+        raise UnsuitableInput(f"{path} has no ending that can be written; use .nrrd, .nii.gz or .mha.")
 
 
 def _lungs(volume: np.ndarray, side_mm: float) -> Lungs | None:

@@ -9,6 +9,9 @@ column of the spine takes no part: films, whose scatter and processing flatten t
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -27,6 +30,7 @@ from XrayToCTLib.projection import (
 
 _BONE_HU, _BONE_WIDTH_HU = 150.0, 50.0
 _BONE_KEPT = 0.8  # bone moves less: its place is what the network knows best
+_FADE_PIXELS = 8.0
 _SPINE_RADIUS_MM, _SPINE_BORDER_MM = 40.0, 5.0
 _MIDLINE_MM = 45.0  # how far from the body's middle the spine may lie
 _MARROW_HU = 300.0  # brighter tissue counts no more than this: contrast medium outshines the spine
@@ -69,13 +73,51 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
         weights = volume.clamp_min(0) * (1 - _BONE_KEPT * bone) * (1 - spine_column(volume, geometry))
         along = cone_beam_projection(weights, geometry)
         along = along + _THIN_RAYS * along.mean((2, 3), keepdim=True)
-        lengths = back_projection(torch.ones_like(along[:1]), geometry, shape).clamp_min(1e-6)
+        lengths = _ray_lengths(geometry, shape, along.dtype, along.device)
     for _ in range(steps):
         projection = radiograph_from_ct(volume, geometry)
         missing = _matched(radiograph, projection) - projection
-        change = weights * back_projection(missing / along, geometry, shape) / lengths  # attenuation per mm
+        change = weights * _spread(missing / along, geometry, shape) / lengths  # attenuation per mm
         volume = (volume + change * (1000 / WATER_PER_MM / HU_RANGE)).clamp_min(0)
     return volume
+
+
+@lru_cache(maxsize=4)
+def _ray_lengths(geometry: Geometry, shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Length of all rays in each voxel, as if the detector saw the whole volume: (1, 1, D, H, W) in mm."""
+    ones = torch.ones(1, 1, *geometry.detector_pixels, dtype=dtype, device=device)
+    with torch.inference_mode(False):  # what is kept must do for training later
+        return _spread(ones, geometry, shape, fade=False).clamp_min(1e-6)
+
+
+def _spread(images: Tensor, geometry: Geometry, shape: tuple[int, int, int], fade: bool = True) -> Tensor:
+    """Back-projection to the whole volume; beyond the detector its edge fades out, so that no frame is left."""
+    source = geometry.source_to_axis_mm - geometry.volume_mm[0] / 2
+    nearest = 1.0 if geometry.is_parallel else source / geometry.source_to_detector_mm
+    extra = [
+        max(0, math.ceil((side / nearest / detector - 1) / 2 * pixels))
+        for side, detector, pixels in zip(
+            geometry.volume_mm[1:], geometry.detector_mm, geometry.detector_pixels, strict=True
+        )
+    ]
+    rows, columns = (pixels + 2 * more for pixels, more in zip(geometry.detector_pixels, extra, strict=True))
+    (height, width), (old_rows, old_columns) = geometry.detector_mm, geometry.detector_pixels
+    size = (height * rows / old_rows, width * columns / old_columns)
+    wider = replace(geometry, detector_mm=size, detector_pixels=(rows, columns))
+    padded = F.pad(images, (extra[1], extra[1], extra[0], extra[0]), mode="replicate")
+    if not fade:
+        return back_projection(padded, wider, shape)
+    down, across = (
+        torch.exp(-_beyond(pixels, more).to(images) / _FADE_PIXELS)
+        for pixels, more in zip(geometry.detector_pixels, extra, strict=True)
+    )
+    return back_projection(padded * down[:, None] * across, wider, shape)
+
+
+def _beyond(pixels: int, extra: int) -> Tensor:
+    """How far beyond the detector's edge each of ``pixels + 2 extra`` pixels lies; 0 within."""
+    place = torch.arange(-extra, pixels + extra)
+    return torch.maximum(-place, place - (pixels - 1)).clamp_min(0).float()
 
 
 def spine_column(volume: Tensor, geometry: Geometry) -> Tensor:

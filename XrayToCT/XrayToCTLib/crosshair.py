@@ -61,17 +61,6 @@ def follow_from_xray(nodes: SceneNodes, xray_point: Sequence[float]) -> Linked |
     return follow(nodes, _to_world(nodes.ct, _from_world(nodes.radiograph, xray_point)))
 
 
-def point_of_ray(linked: Linked, like: Sequence[float]) -> Point | None:
-    """The point of a ray that is as far anterior as ``like``, or the ray's end: where a click on the X-ray takes the
-    crosshair without changing the coronal slice. None where the ray misses the volume."""
-    if linked.ray is None:
-        return None
-    first, last = linked.ray
-    share = min(1.0, max(0.0, (like[1] - first[1]) / (last[1] - first[1])))
-    x, y, z = (start + share * (end - start) for start, end in zip(first, last, strict=True))
-    return x, y, z
-
-
 def show_ray(nodes: SceneNodes, linked: Linked | None) -> Any | None:
     """Draw the ray and the X-ray's point in all views, in one model node a result; None takes it away.
 

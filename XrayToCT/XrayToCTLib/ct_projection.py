@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from XrayToCTLib.ct_reading import read_ct
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.grayscale import normalise
-from XrayToCTLib.marking import COMPUTED_NOTICE
+from XrayToCTLib.grayscale import normalise_projection
+from XrayToCTLib.marking import COMPUTED_MARKS
 from XrayToCTLib.pipeline import project
 from XrayToCTLib.projection import mean_projections
 from XrayToCTLib.volume import network_from_ct, write_nrrd
@@ -30,17 +29,14 @@ def write_projection(ct: Path, geometry: Geometry, kind: str, folder: Path) -> P
         UnsuitableInput: the CT cannot be read, or the folder cannot be written.
     """
     volume = network_from_ct(read_ct(ct), max(geometry.detector_pixels), max(geometry.volume_mm))
-    picture = project(volume, geometry) if kind == "cone" else _mean(volume)
-    marks = {"XrayToCT.Synthetic": "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
+    if kind == "cone":
+        picture = project(volume, geometry)
+    else:
+        picture = normalise_projection(mean_projections(torch.from_numpy(volume)[None, None])[1][0, 0].numpy())
     path = folder / "projection.nrrd"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_nrrd(XrayPlane(geometry).image(picture), path, marks)
+        write_nrrd(XrayPlane(geometry).image(picture), path, COMPUTED_MARKS)
     except OSError as error:
         raise UnsuitableInput(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
     return path
-
-
-def _mean(volume: np.ndarray) -> np.ndarray:
-    line = mean_projections(torch.from_numpy(volume)[None, None])[1][0, 0].numpy()
-    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)

@@ -29,7 +29,7 @@ from XrayToCTLib.dicom_marks import (
     new_instance,
     text,
 )
-from XrayToCTLib.marking import RESULTS_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.marking import RESULTS_NOTICE, SYNTHETIC_NOTICE, TB_NOTICE, class_words
 
 #: Our own coding scheme; DICOM reserves names that begin with 99 for private ones.
 SCHEME = "99XRAYTOCT"
@@ -39,7 +39,6 @@ CALIBRATED = (
     "diagnosis."
 )
 _KIND = SeriesKind(RESULTS_NOTICE, "SR", 9005, ())
-_CLASS_NAMES = {"healthy": "healthy", "sick": "sick, not TB", "tb": "TB"}
 _OUTCOMES = {
     True: ("passed", "Passed"),
     False: ("failed", "Failed"),
@@ -164,7 +163,7 @@ def _measurements(classes: Mapping[str, float], meaning: str, checks: Sequence[M
     """One group (TID 1501) of class scores, and one of findings."""
     groups = []
     scores = [
-        _number_item(_own(f"class-{name}", f"Network score of class {_CLASS_NAMES.get(name, name)}"), value)
+        _number_item(_own(f"class-{name}", f"Network score of class {class_words(name)}"), value)
         for name, value in classes.items()
         if math.isfinite(value)
     ]

@@ -2,6 +2,7 @@
 
 CANCELLED = 130
 """Exit code of what was cancelled."""
+CANCELLED_MESSAGE = "Cancelled; nothing half-made was left."
 
 
 class XrayToCTError(Exception):

@@ -1,7 +1,7 @@
 """What a class of the CT classifier rests on: probabilities, where the evidence lies, and whether it lies in the lungs.
 
-None of it shows that a class is right. It shows that a class is *not* to be believed where its evidence lies outside
-the lungs, or where it changes as soon as everything else is wiped out.
+None of it shows that a class is right or wrong: it says where the network found its evidence, and what it answers
+once everything but the lungs is wiped out.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from torch import Tensor
 
 from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_scores
 from XrayToCTLib.devices import device_failures
+from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
-from XrayToCTLib.marking import TB_NOTICE
+from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.plausibility import Lungs
-from XrayToCTLib.projection import HU_RANGE
 from XrayToCTLib.saliency import saliency_maps, scaled
 
 CLASSIFIER_SIDE = 128  # voxels along each axis of the volumes that classifiers are trained on
-CLASS_WORDS = {"healthy": "healthy", "sick": "sick, not TB", "tb": "TB"}
 ZONES_ARE = (
     "Zones are thirds of the height of the lungs in the generated volume. The shares say where the network found its "
     "evidence (Grad-CAM, blurred over centimetres), not where disease was seen; findings were learned from simulated "
@@ -46,14 +45,13 @@ class Zone:
 
 
 @dataclass(frozen=True)
-class ShortcutTest:
-    """What happens to a class when everything outside the lungs is wiped out.
+class WithoutSurroundings:
+    """The class once more, with everything outside the lungs wiped out.
 
     Attributes:
         saliency_inside_lungs: share of the class's evidence that lies in the lungs and 5 mm around them, in [0, 1].
         lungs_share_of_volume: what that share would be if the evidence lay anywhere.
-        classes: probability by class with all tissue outside replaced by its mean, and all air by its own: one grey for
-            both would be so unlike any chest that a class changes for that alone.
+        classes: probability by class with all tissue outside replaced by its mean, and all air by its own.
         predicted: the largest of these. holds: whether it is the class of the whole volume.
     """
 
@@ -73,7 +71,8 @@ class Evidence:
         temperature: of the classifier; None where it was not calibrated. logits: by class, as the network gives them.
         findings: probability by finding of the whole volume, not calibrated; empty without such outputs.
         saliency: (D, H, W) float32 in [0, 1], where the evidence for the predicted class lies.
-        shortcut: None without two lungs. zones: by name, see :mod:`XrayToCTLib.lung_zones`; empty without two lungs.
+        without_surroundings: None without two lungs.
+        zones: by name, see :mod:`XrayToCTLib.lung_zones`; empty without two lungs.
     """
 
     classes: dict[str, float]
@@ -82,12 +81,12 @@ class Evidence:
     logits: dict[str, float]
     findings: dict[str, float]
     saliency: np.ndarray
-    shortcut: ShortcutTest | None
+    without_surroundings: WithoutSurroundings | None
     zones: dict[str, Zone]
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object of ``generate --json`` and ``classify --json``; its keys are a contract."""
-        test = self.shortcut
+        test = self.without_surroundings
         return {
             "predicted": self.predicted,
             "temperature": self.temperature,
@@ -98,27 +97,27 @@ class Evidence:
                 "holds": None if test is None else test.holds,
                 "predicted": None if test is None else test.predicted,
                 "classes": {} if test is None else test.classes,
-                "message": self.shortcut_sentence(),
+                "message": self.surroundings_sentence(),
             },
             "findings": self.findings,
             "zones": {name: {"saliency": z.saliency, "findings": z.findings} for name, z in self.zones.items()},
         }
 
-    def shortcut_sentence(self) -> str:
-        """Whether the class holds without what surrounds the lungs, and how much of its evidence lies in them."""
-        if self.shortcut is None:
-            return f"Whether the class rests on the lungs was {_NOT_MEASURED}"
-        test, before = self.shortcut, CLASS_WORDS.get(self.predicted, self.predicted)
+    def surroundings_sentence(self) -> str:
+        """What the class is without what surrounds the lungs, and how much of its evidence lies in them."""
+        test = self.without_surroundings
+        if test is None:
+            return f"The class without what surrounds the lungs was {_NOT_MEASURED}"
+        before, after = class_words(self.predicted), class_words(test.predicted)
         then, now = self.classes[self.predicted], test.classes[self.predicted]
-        after = CLASS_WORDS.get(test.predicted, test.predicted)
         verdict = (
             f"the class stays {before} (score {then:.2f}, then {now:.2f})"
             if test.holds
-            else f"the class changes from {before} to {after}, so it may rest on what lies there"
+            else f"the class becomes {after} instead of {before} (score of {before} {then:.2f}, then {now:.2f})"
         )
         return (
-            f"With all tissue and all air outside the lungs made even, {verdict}. {_evidence_share(test)} Such a "
-            "volume is unlike those in training: take a change as a warning, and no change not as proof."
+            f"With all tissue and all air outside the lungs made even, {verdict}; such a volume is unlike those in "
+            f"training, so neither a change nor none says anything of the patient. {_evidence_share(test)}"
         )
 
     def zones_sentence(self) -> str:
@@ -132,7 +131,7 @@ class Evidence:
             shares = {zone: z.findings[name] for zone, z in self.zones.items()}
             most = max(shares, key=shares.__getitem__)
             where = f", most evidence in the {_zone_words(most)} zone" if shares[most] > 0 else ""
-            parts.append(f"{name.replace('_', ' ').capitalize()}: score {value:.2f}{where}.")
+            parts.append(f"{class_words(name).capitalize()}: score {value:.2f}{where}.")
         if self.findings:
             parts.append(f"Findings that are not named score below {_WORTH_NAMING}.")
         return " ".join([*parts, ZONES_ARE])
@@ -170,23 +169,22 @@ def find_evidence(
         predicted = max(classes, key=classes.__getitem__)
         outputs = [names.index(predicted), *range(len(names), len(names) + len(findings))]
         maps = saliency_maps(classifier, batch, outputs)
-        shortcut, zones = None, {}
+        wiped, zones = None, {}
         if lungs is not None:
             parts = lung_zones(lungs, (CLASSIFIER_SIDE,) * 3)
             inside = torch.from_numpy(parts.inside).to(device)
             without = _named(names, classify(classifier, _wiped(batch, inside), heat)[0])
             after = max(without, key=without.__getitem__)
             share = _share(maps[0].cpu().numpy(), parts.inside)
-            shortcut = ShortcutTest(share, float(parts.inside.mean()), without, after, after == predicted)
+            wiped = WithoutSurroundings(share, float(parts.inside.mean()), without, after, after == predicted)
             zones = _zones(maps.cpu().numpy(), parts, findings)
         whole = F.interpolate(maps[None, :1], volume.shape, mode="trilinear")[0, 0]
         saliency = scaled(whole).cpu().numpy().round(3)  # finer differences mean nothing and do not compress
-    return Evidence(classes, predicted, temperature, _named(names, logits[0]), findings, saliency, shortcut, zones)
+    return Evidence(classes, predicted, temperature, _named(names, logits[0]), findings, saliency, wiped, zones)
 
 
-def classifier_warnings(info: ModelInfo, evidence: Evidence) -> list[str]:
-    """What must stand beside the classes: where they come from, how often they were right on simulated patients, and
-    that they may rest on a shortcut where they do."""
+def classifier_warnings(info: ModelInfo) -> list[str]:
+    """What must stand beside the classes: where they come from, and how often they were right on simulated patients."""
     warnings = [TB_NOTICE]
     metrics = info.metadata.get("metrics")
     tested = metrics.get("generated") if isinstance(metrics, dict) else None
@@ -196,8 +194,6 @@ def classifier_warnings(info: ModelInfo, evidence: Evidence) -> list[str]:
             f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
             "guessing is right in 33%."
         )
-    if evidence.shortcut is not None and not evidence.shortcut.holds:
-        warnings.append(evidence.shortcut_sentence())
     return warnings
 
 
@@ -234,7 +230,7 @@ def _named(names: tuple[str, ...], values: Tensor) -> dict[str, float]:
     return dict(zip(names, values.tolist(), strict=True))
 
 
-def _evidence_share(test: ShortcutTest) -> str:
+def _evidence_share(test: WithoutSurroundings) -> str:
     return (
         f"{test.saliency_inside_lungs:.0%} of the evidence for the class (Grad-CAM) lies in the lungs or within "
         f"{MARGIN_MM:.0f} mm of them, which are {test.lungs_share_of_volume:.0%} of the volume; the map is blurred "

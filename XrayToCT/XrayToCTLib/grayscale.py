@@ -61,6 +61,11 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     return scaled.astype(np.float32).clip(0, 1)
 
 
+def normalise_projection(line: np.ndarray) -> np.ndarray:
+    """As :func:`normalise`; 0 everywhere where all values are equal, as behind a volume of nothing but air."""
+    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
+
+
 def luminance(colours: np.ndarray) -> np.ndarray:
     """Grey value of a colour picture by ITU-R BT.601.
 

@@ -15,6 +15,8 @@ XRAY_NOTICE = "X-RAY AS PREPARED FOR A NETWORK - NOT FOR DIAGNOSTIC USE"
 COMPUTED_NOTICE = "COMPUTED PROJECTION, NOT AN X-RAY - NOT FOR DIAGNOSTIC USE"
 UNCERTAINTY_NOTICE = "UNCERTAINTY OF SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 SALIENCY_NOTICE = "SALIENCY ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
+#: Of where a classifier looked in a CT from somewhere else, real or not.
+CLASSIFIED_NOTICE = "COMPUTED SALIENCY OF A CLASSIFIER - NOT FOR DIAGNOSTIC USE"
 #: Of the blinded cases of a reader study, all alike: it must not tell which of them are synthetic.
 STUDY_NOTICE = "READER STUDY: REAL OR SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
 RESULTS_NOTICE = "RESULTS ON SYNTHETIC CT - NOT FOR DIAGNOSTIC USE"
@@ -28,12 +30,16 @@ NIFTI_FIELD, NIFTI_MARK = "aux_file", "XrayToCT"
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
 
+_CLASS_WORDS = {"sick": "sick, not TB", "tb": "TB"}
+
 #: Marks of an X-ray that lies beside a synthetic CT.
 XRAY_MARKS = {
     MARK: "NO",
     "XrayToCT.Notice": XRAY_NOTICE,
     "XrayToCT.ContentQualification": "RESEARCH",
 }
+#: Marks of a projection of a CT from somewhere else.
+COMPUTED_MARKS = {MARK: "YES", "XrayToCT.Notice": COMPUTED_NOTICE}
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,11 @@ class Provenance:
             "XrayToCT.ModelSHA256": self.model_sha256,
             "XrayToCT.Derivation": self.derivation,
         }
+
+
+def class_words(name: str) -> str:
+    """A class, or a finding, as it is written within a sentence."""
+    return _CLASS_WORDS.get(name, name.replace("_", " "))
 
 
 def is_marked(metadata: Mapping[str, object]) -> bool:

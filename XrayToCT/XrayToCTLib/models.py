@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from XrayToCTLib.generators import (
 )
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
+from XrayToCTLib.model_config import config_from_dict, printable
 from XrayToCTLib.model_files import (
     KINDS,
     SUFFIX,
@@ -41,15 +42,8 @@ from XrayToCTLib.projection import Geometry
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 
-# Bounds on a configuration read from a file, so that building the network cannot take unbounded time or memory.
-_MAX_SIZE = 4096
-_MAX_VOLUME_SIDE = 512
-_MAX_ENTRIES = 16
-_MAX_ENTRY = 1024
-_MAX_TEXT = 80
 _MAX_CONSISTENCY = 8
 
-Config = TypeVar("Config")
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -177,8 +171,8 @@ def describe(info: ModelInfo) -> str:
         f"SHA-256        {info.sha256} ({'as recorded' if recorded else 'no record to compare with'})",
         f"configuration  {_listed(info.config)}",
         f"geometry       {_listed(info.geometry.to_dict()) if info.geometry else 'unknown'}",
-        f"loss preset    {_short(metadata.get('loss_preset', 'unknown'))}",
-        f"training data  {_short(metadata.get('training_data', 'unknown'))}",
+        f"loss preset    {printable(metadata.get('loss_preset', 'unknown'))}",
+        f"training data  {printable(metadata.get('training_data', 'unknown'))}",
     ]
     if isinstance(metadata.get("metrics"), dict):
         lines.append(f"metrics        {_listed(metadata['metrics'])}")
@@ -256,24 +250,6 @@ def save_model(
     own = {"kind": kind, "config": asdict(config), "geometry": geometry.to_dict() if geometry else None}
     write_model(path, tensors, {"loss_preset": "", "training_data": "", "metrics": {}, **metadata, **own})
     return read_info(path)
-
-
-def config_from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
-    """A network's configuration from the JSON object in a file that nobody vouches for.
-
-    Every field of the dataclass must have a default, whose type the value must have. Missing fields keep their default.
-    Raises ModelError where a field is unknown, of another type, or so large that building the network is unreasonable.
-    """
-    known = {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
-    for name, value in values.items():
-        if name not in known or not _reasonable(value, known[name], _MAX_VOLUME_SIDE if name == "size" else _MAX_SIZE):
-            raise ModelError(
-                f"The model's configuration has an unusable {_short(name)!r}; get or import the model again."
-            )
-    try:
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The model's configuration is unusable ({error}); get or import the model again.") from error
 
 
 def _generator(info: ModelInfo) -> AnyGenerator:
@@ -370,7 +346,7 @@ def _with_weights(info: ModelInfo, build: Callable[[ModelInfo], Module]) -> Modu
         odd = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
         raise ModelError(
             f"The model file {info.path} does not fit its own configuration ({len(odd)} tensors differ, "
-            f"{_short(odd[0])} among them); get or import it again."
+            f"{printable(odd[0])} among them); get or import it again."
         )
     tensors = parse_tensors(content, info.path)
     for name, tensor in module.state_dict().items():
@@ -387,24 +363,5 @@ def _check_kind(info: ModelInfo, kind: str | None) -> None:
         raise ModelError(f"The model {info.path} is a {info.kind} where a {kind} is needed; choose another model.")
 
 
-def _reasonable(value: Any, default: Any, largest: int) -> bool:
-    """Whether a value from a file has the type of a configuration's default and a size worth building."""
-    if isinstance(default, tuple):
-        fewest, entry_default = (1, default[0]) if default else (0, "")  # what may be left out is a list of names
-        entries = isinstance(value, (list, tuple)) and fewest <= len(value) <= _MAX_ENTRIES
-        return entries and all(_reasonable(entry, entry_default, _MAX_ENTRY) for entry in value)
-    if isinstance(default, str):
-        return isinstance(value, str) and len(value) <= _MAX_TEXT
-    if isinstance(default, int) and not isinstance(default, bool):
-        return type(value) is int and 0 <= value <= largest
-    return type(value) in (int, float, bool) and 0 <= value <= 1
-
-
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_short(name)} {_short(value)}" for name, value in values.items())
-
-
-def _short(value: Any) -> str:
-    """One line of text of a value from a file, without control characters."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)[:200]
+    return ", ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())

@@ -10,9 +10,9 @@ import torch
 
 from XrayToCTLib.classifier import probabilities, temperature_of
 from XrayToCTLib.devices import device_failures
-from XrayToCTLib.evidence import CLASS_WORDS, classifier_batch
+from XrayToCTLib.evidence import classifier_batch
 from XrayToCTLib.joint_classifier import JointClassifier
-from XrayToCTLib.marking import TB_NOTICE
+from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.models import installed, load_joint_classifier, load_xray_classifier
 from XrayToCTLib.radiograph import Radiograph, network_input
 from XrayToCTLib.xray_classifier import XrayClassifier
@@ -90,4 +90,4 @@ def side_by_side_sentence(results: Mapping[str, Scores | None]) -> str:
 def _in_words(scores: Scores | None) -> str:
     if scores is None:
         return "not installed"
-    return "; ".join(f"{CLASS_WORDS.get(name, name)} {value:.2f}" for name, value in scores.items())
+    return "; ".join(f"{class_words(name)} {value:.2f}" for name, value in scores.items())

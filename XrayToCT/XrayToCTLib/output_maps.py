@@ -12,9 +12,8 @@ import SimpleITK as sitk
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.dicom_marks import DicomStudy
 from XrayToCTLib.dicom_series import write_derived_series
-from XrayToCTLib.evidence import CLASS_WORDS
 from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU
-from XrayToCTLib.marking import SALIENCY_NOTICE, UNCERTAINTY_NOTICE, Provenance
+from XrayToCTLib.marking import SALIENCY_NOTICE, UNCERTAINTY_NOTICE, Provenance, class_words
 from XrayToCTLib.pictures import Overlay, png_bytes, slice_grid
 from XrayToCTLib.pipeline import Prediction
 from XrayToCTLib.volume import image_from_network, write_nifti, write_nrrd
@@ -48,7 +47,7 @@ def maps_of(prediction: Prediction) -> list[OutputMap]:
         maps.append(OutputMap("uncertainty", expected, UNCERTAINTY_NOTICE, UNCERTAINTY_LIMIT_HU, "HU", caption))
     if prediction.evidence is not None:
         about = {"XrayToCT.SaliencyClass": prediction.evidence.predicted}
-        predicted = CLASS_WORDS.get(prediction.evidence.predicted, prediction.evidence.predicted)
+        predicted = class_words(prediction.evidence.predicted)
         caption = f"Where the classifier's evidence for its class ({predicted}) lies (Grad-CAM; yellow is the most)"
         maps.append(OutputMap("saliency", prediction.evidence.saliency, SALIENCY_NOTICE, 1.0, "", caption, about))
     return maps

@@ -260,7 +260,6 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
         comparison=_scores(prediction),
         classes=prediction.classes or {},
         temperature=_temperature(prediction),
-        shortcut=_shortcut(prediction),
         checks=[asdict(check) for check in prediction.checks],
         warnings=list(prediction.warnings),
         evidence=_evidence(prediction),
@@ -275,19 +274,11 @@ def _temperature(prediction: Prediction) -> float | None:
     return None if prediction.evidence is None else prediction.evidence.temperature
 
 
-def _shortcut(prediction: Prediction) -> dict[str, Any]:
-    """The verdict on whether the class holds without what surrounds the lungs: passed (None: not tested), message."""
-    found = prediction.evidence
-    if found is None:
-        return {}
-    holds = None if found.shortcut is None else found.shortcut.holds
-    return {"passed": holds, "message": found.shortcut_sentence()}
-
-
 def _evidence(prediction: Prediction) -> dict[str, str]:
     """What the report says of the classes, uncertainty and refinement, by a heading for each."""
     words = {}
     if prediction.evidence is not None:
+        words["The class without what surrounds the lungs"] = prediction.evidence.surroundings_sentence()
         words["Findings by lung zone"] = prediction.evidence.zones_sentence()
         words["Classifiers side by side"] = side_by_side_sentence(_classifiers(prediction))
     if prediction.uncertainty is not None:

@@ -18,7 +18,7 @@ from XrayToCTLib.devices import choose_device, device_failures, release_memory
 from XrayToCTLib.errors import DeviceError, ModelError, cause_of
 from XrayToCTLib.evidence import Evidence, classifier_warnings, find_evidence
 from XrayToCTLib.generators import ReadyGenerator, of_geometry
-from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.grayscale import normalise_projection
 from XrayToCTLib.input_check import InputCheck
 from XrayToCTLib.input_network import InputNetwork
 from XrayToCTLib.models import (
@@ -222,7 +222,7 @@ def _generate(
         if models.classifier is not None and models.classifier_info is not None:
             temperature = temperature_of(models.classifier_info.metadata)
             evidence = find_evidence(models.classifier, volume, chest.lungs, temperature, models.device)
-            warnings += classifier_warnings(models.classifier_info, evidence)
+            warnings += classifier_warnings(models.classifier_info)
         others = other_classes(models.others, prepared.radiograph, image, volume, models.device)
     with stage("check"):
         checks = check_chest(chest)
@@ -253,5 +253,4 @@ def _generate(
 
 def project(volume: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Cone-beam projection of network values (D, H, W): (rows, columns) in [0, 1], normalised as a network's input."""
-    line = radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy()
-    return normalise(line) if np.ptp(line) > 0 else np.zeros_like(line)
+    return normalise_projection(radiograph_from_ct(torch.from_numpy(volume)[None, None], geometry)[0, 0].numpy())

@@ -29,8 +29,8 @@ _TELLING = 0.05  # the fraction from which a job's own time tells more than a gu
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a job is: its stage, the fraction of the whole that is done, seconds left (None: cannot be told yet)."""
+class Progress:
+    """Where a job is: its stage, the fraction of the whole in [0, 1], and seconds left (None: cannot be told yet)."""
 
     stage: str
     fraction: float
@@ -66,7 +66,7 @@ def learned(pace: Mapping[str, float], options: GenerateOptions, seconds: Mappin
 
 
 class Timeline:
-    """Turns a stage and the fraction of it that is done into a :class:`Standing` of the whole job.
+    """Turns a stage and the fraction of it that is done into a :class:`Progress` of the whole job.
 
     Args:
         expected: seconds by stage, in their order. timed: whether they were measured on this machine.
@@ -80,7 +80,7 @@ class Timeline:
         self._total = sum(self._expected.values())
         self._started, self._reached = clock(), 0.0
 
-    def at(self, stage: str, part: float) -> Standing:
+    def at(self, stage: str, part: float) -> Progress:
         """Where the job is when ``part`` of ``stage`` is done; a stage that is not expected counts as the end."""
         before = 0.0
         for name, seconds in self._expected.items():
@@ -94,4 +94,4 @@ class Timeline:
         fraction = min(1.0, before / self._total)
         elapsed = self._clock() - self._started
         pace = elapsed / before if fraction >= _TELLING else 1.0 if self._timed else None
-        return Standing(stage, fraction, None if pace is None else pace * (self._total - before))
+        return Progress(stage, fraction, None if pace is None else pace * (self._total - before))

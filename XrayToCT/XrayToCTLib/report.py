@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, class_words
 from XrayToCTLib.report_style import STYLE
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,7 +21,6 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # At the foot of every printed page: one sheet of several may end up in a file alone.
 _PRINTED_NOTICE = f'@page {{ @bottom-center {{ content: "{SYNTHETIC_NOTICE}"; font: 700 8pt sans-serif; }} }}'
-_CLASS_NAMES = {"healthy": "Healthy", "sick": "Sick, not TB", "tb": "TB"}
 _MEASURES = {
     "ssim": ("Structural similarity (SSIM)", "1 is identical"),
     "ncc": ("Normalised cross-correlation (NCC)", "1 is identical, 0 unrelated"),
@@ -55,7 +54,6 @@ class Report:
         pictures: caption, alternative text and PNG file of each; the first shows the X-ray.
         input_check: of the X-ray itself: passed, message, score and limit; empty where it was not checked.
         temperature: with which the classes were calibrated; None where they were not.
-        shortcut: whether the class holds without what surrounds the lungs: passed (None: not tested) and message.
     """
 
     input_name: str
@@ -76,7 +74,6 @@ class Report:
     pictures: Sequence[tuple[str, str, bytes]]
     input_check: Mapping[str, Any] = field(default_factory=dict)
     temperature: float | None = None
-    shortcut: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -232,10 +229,11 @@ def _classes(report: Report) -> str:
     bars = []
     for key, value in classes.items():
         part = float(value) if math.isfinite(value) else 0.0
+        words = class_words(key)
         # Neither 0 nor 1 is ever printed: no network is certain.
         shown = "&lt; 0.01" if 0 <= part < 0.01 else "&gt; 0.99" if part > 0.99 else f"{part:.2f}"
         bars.append(
-            f'<div class="score"><strong>{_text(_CLASS_NAMES.get(key, key))}</strong>'
+            f'<div class="score"><strong>{_text(words[:1].upper() + words[1:])}</strong>'
             f'<div class="track"><span style="width:{100 * min(max(part, 0.0), 1.0):.1f}%"></span></div>'
             f"<output>{shown if math.isfinite(value) else 'none'}</output></div>"
         )
@@ -250,20 +248,7 @@ def _classes(report: Report) -> str:
     )
     return _section(
         title,
-        "\n".join(bars)
-        + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>{_shortcut(report.shortcut)}',
-    )
-
-
-def _shortcut(test: Mapping[str, Any]) -> str:
-    """One line right below the scores."""
-    if not test:
-        return ""
-    kind, symbol, word = _STATUS[test["passed"]]
-    return (
-        f'\n<p><span class="status {kind}"><span aria-hidden="true">{symbol}</span> Shortcut test: {word.lower()}.'
-        "</span> "
-        f"{_text(test['message'])}</p>"
+        "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>',
     )
 
 

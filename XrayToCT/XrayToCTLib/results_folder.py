@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from XrayToCTLib.ct_reading import read_ct, read_map
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, is_marked
 from XrayToCTLib.recorded_image import unsuitable
 from XrayToCTLib.scene import SceneContent
 from XrayToCTLib.xray_plane import XrayPlane
@@ -104,6 +104,8 @@ def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     probabilities = {**(result["classes"] or {}), **(result.get("findings") or {})}
     rows += [(f"probability of {name}", _number(value)) for name, value in probabilities.items()]
     rows += [("about TB", TB_NOTICE)]
+    if evidence := result.get("evidence"):
+        rows += [("class without surroundings", str(evidence["without_surroundings"]["message"]))]
     rows += [
         (str(check["name"]), f"{'passed' if check['passed'] else 'FAILED'}: {check['message']}")
         for check in result["checks"]
@@ -148,8 +150,10 @@ def _read_result(path: Path) -> tuple[dict[str, Any], Geometry]:
 
 def _read_ct(path: Path, geometry: Geometry) -> tuple[sitk.Image, dict[str, str]]:
     ct = read_ct(path)
-    marks = {key: ct.GetMetaData(key) for key in ct.GetMetaDataKeys() if key.startswith(_MARK)}
-    if marks.get("XrayToCT.Synthetic") != "YES" or "XrayToCT.Notice" not in marks:
+    # A damaged header holds keys and values that are no text; such a mark is none.
+    keys = [key for key in ct.GetMetaDataKeys() if key.startswith(_MARK) and key.isprintable()]
+    marks = {key: ct.GetMetaData(key) for key in keys if ct.GetMetaData(key).isprintable()}
+    if not is_marked(marks) or "XrayToCT.Notice" not in marks:
         raise unsuitable(path, "is not marked as a synthetic CT", "give the folder of a generated CT")
     depth, height, width = geometry.volume_mm
     sides = [count * step for count, step in zip(ct.GetSize(), ct.GetSpacing(), strict=True)]

@@ -10,7 +10,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from XrayToCTLib.comparison import details_sigmas
-from XrayToCTLib.projection import HU_RANGE, Geometry, mean_projections, radiograph_from_ct
+from XrayToCTLib.hounsfield import HU_RANGE
+from XrayToCTLib.projection import Geometry, mean_projections, radiograph_from_ct
 
 Projection = Literal["mean", "matched"]
 Normalisation = Literal["min-max", "affine", "none"]

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.batch import Batch, BatchReport
-from XrayToCTLib.errors import Cancelled, DeviceError, ModelError, UnsuitableInput, XrayToCTError
+from XrayToCTLib.errors import CANCELLED_MESSAGE, Cancelled, DeviceError, ModelError, UnsuitableInput, XrayToCTError
+from XrayToCTLib.progress import Progress
 from XrayToCTLib.run_settings import RunSettings
-from XrayToCTLib.worker_requests import Client, Failure, Listener, Progress, WorkerRequests
+from XrayToCTLib.worker_requests import Client, Failure, Listener, WorkerRequests
 
 _POLL_SECONDS = 0.02
 _ERRORS: dict[int, type[XrayToCTError]] = {
@@ -238,7 +239,7 @@ class SlicerLogic:
         self._end_loading()
         self._requests.cancel()
         if loading is not None:
-            loading.outcome.fail(Failure(Cancelled.exit_code, "Cancelled; nothing half-made was left."))
+            loading.outcome.fail(Failure(Cancelled.exit_code, CANCELLED_MESSAGE))
 
     def close(self) -> None:
         """Ends the worker, without telling anyone."""

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor, nn
 
-from XrayToCTLib.projection import HU_RANGE
+from XrayToCTLib.hounsfield import HU_RANGE
 
 SAMPLES = 8
 NOT_COVERED = (

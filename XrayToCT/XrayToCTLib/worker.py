@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from XrayToCTLib.errors import CANCELLED, WrongUsage, XrayToCTError, cause_of
-from XrayToCTLib.worker_protocol import CANCELLED_MESSAGE, LONGEST_REQUEST, event_line, request_of
+from XrayToCTLib.errors import CANCELLED, CANCELLED_MESSAGE, WrongUsage, XrayToCTError, cause_of
+from XrayToCTLib.worker_protocol import LONGEST_REQUEST, event_line, request_of
 
 Report = Callable[[str, float, float | None], None]
 Jobs = Callable[[dict[str, Any], Report], dict[str, Any]]

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from XrayToCTLib.errors import CANCELLED, DeviceError
+from XrayToCTLib.errors import CANCELLED, CANCELLED_MESSAGE, DeviceError
 from XrayToCTLib.process_tree import end_tree, start_tree
-from XrayToCTLib.worker_protocol import CANCELLED_MESSAGE, PATHS, event_of, line_of
+from XrayToCTLib.worker_protocol import PATHS, event_of, line_of
 
 STAGING = ".xraytoct-*"  # what a writer that was killed leaves behind in its folder
 _KEPT_LINES = 20  # of standard error

@@ -13,7 +13,6 @@ from XrayToCTLib.geometry import Geometry
 from XrayToCTLib.options import AS_RECORDED, DEVICES, GenerateOptions, Reading
 
 PREFIX = "XRAYTOCT:"
-CANCELLED_MESSAGE = "Cancelled; nothing half-written was left."
 LONGEST_REQUEST = 1_000_000  # bytes of a line
 JOBS = ("generate", "preview", "models", "import", "project", "shutdown", "cancel")
 PATHS = ("xray", "output", "model", "file", "ct")

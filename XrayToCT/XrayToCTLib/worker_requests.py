@@ -6,16 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from XrayToCTLib.errors import CANCELLED
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a request is: its stage, the fraction of the whole in [0, 1], and seconds left (None: not known yet)."""
-
-    stage: str
-    fraction: float
-    seconds_left: float | None
+from XrayToCTLib.errors import CANCELLED, CANCELLED_MESSAGE
+from XrayToCTLib.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ class WorkerRequests:
         if self._client is not None and waiting:
             self._client.cancel()
         for listener in waiting:
-            listener.failed(Failure(CANCELLED, "Cancelled; nothing half-made was left."))
+            listener.failed(Failure(CANCELLED, CANCELLED_MESSAGE))
 
     def close(self) -> None:
         """Ends the worker without telling anyone."""

@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.marking import COMPUTED_NOTICE
+from XrayToCTLib.marking import COMPUTED_MARKS, COMPUTED_NOTICE
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
 from XrayToCTLib.results_folder import read_picture
@@ -80,12 +80,7 @@ class ComparedPictures:
                 return
             if slicer.mrmlScene.IsNodePresent(ct):  # it may have been deleted meanwhile
                 name = f"Projection ({kind}) of {ct.GetName()} - {COMPUTED_NOTICE}"
-                marks = {
-                    "XrayToCT.Synthetic": "YES",
-                    "XrayToCT.Notice": COMPUTED_NOTICE,
-                    RESULT_ATTRIBUTE: nodes.result,
-                    _OF_ATTRIBUTE: key,
-                }
+                marks = {**COMPUTED_MARKS, RESULT_ATTRIBUTE: nodes.result, _OF_ATTRIBUTE: key}
                 with all_or_none(slicer.mrmlScene):
                     add_picture(slicer.mrmlScene, plane.image(pixels), name, PROJECTION_ROLE, marks)
             self._arrived()

@@ -9,7 +9,8 @@ from XrayToCTLib.panel.generate_section import stage_words
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, export_formats, run_settings
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
-from XrayToCTLib.worker_requests import Failure, Progress
+from XrayToCTLib.progress import Progress
+from XrayToCTLib.worker_requests import Failure
 
 EXPORT, BATCH = "export", "batch"
 

@@ -15,7 +15,8 @@ from XrayToCTLib.panel.results import summary_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.warm_up import warm_up
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
-from XrayToCTLib.worker_requests import Failure, Progress
+from XrayToCTLib.progress import Progress
+from XrayToCTLib.worker_requests import Failure
 
 OWNER = "generate"
 _STAGES = {

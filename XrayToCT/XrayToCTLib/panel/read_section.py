@@ -6,7 +6,7 @@ import qt
 
 from XrayToCTLib.hounsfield import WINDOWS
 from XrayToCTLib.layouts import READING_LAYOUT, READING_VIEWS, show_in_view
-from XrayToCTLib.marking import TB_NOTICE
+from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
@@ -91,7 +91,8 @@ class ReadSection:
             if kind == "finding" and values:
                 layout.addRow(qt.QLabel("Findings, each by itself:"))
             for name, probability in values.items():
-                layout.addRow(class_words(name), _bar(kind, name, probability))
+                words = class_words(name)
+                layout.addRow(words[:1].upper() + words[1:], _bar(kind, name, probability))
 
     def _show_overlay(self, parameters: XrayToCTParameterNode) -> None:
         wanted = (self._shown, self._overlays.key, parameters.overlay_opacity)
@@ -112,11 +113,6 @@ class ReadSection:
         if nodes is not None:
             show_rendering(nodes, is_visible)
             fit_three_d()
-
-
-def class_words(name: str) -> str:
-    """A class or finding as it is written in a sentence's beginning."""
-    return "TB" if name == "tb" else name.replace("_", " ").capitalize()
 
 
 def _bar(kind: str, name: str, probability: float) -> Any:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from XrayToCTLib.hounsfield import HU_OFFSET, HU_RANGE
 from XrayToCTLib.orientation import network_point_to_lps
 from XrayToCTLib.plausibility.lung_pieces import LungPiece, find_lungs
-from XrayToCTLib.projection import HU_OFFSET, HU_RANGE
 
 GRID_MM = 5.0
 VOXEL_ML = GRID_MM**3 / 1000

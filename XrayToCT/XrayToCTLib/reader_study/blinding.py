@@ -47,7 +47,6 @@ _MARKS = {
     "XrayToCT.ContentQualification": "RESEARCH",
 }
 _ONE_TIME = 946684800  # 1 January 2000: the time of every case's file
-_LIST_REMEDY = "give a CSV file with the columns file and arm"
 _ORDERS_TRIED = 50
 _BORDER_MM = 5.0  # of air that a case may have on a side before there is a warning
 

@@ -25,9 +25,6 @@ ARTEFACTS = {
 }
 PLANES = ("axial", "coronal", "sagittal")
 CONDITIONS = ("healthy", "sick", "tb")
-#: What the ends and steps of the two scales mean, from 1 to 5.
-REALISM = ("clearly artificial", "rather artificial", "undecided", "rather real", "like a real CT")
-CONFIDENCE = ("a guess", "low", "moderate", "high", "certain")
 
 _FORMAT, _VERSION = "XrayToCT reader study", 1
 _CODE = re.compile(r"[A-Z0-9]{6}")
