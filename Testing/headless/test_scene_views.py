@@ -18,6 +18,7 @@ from vtk.util import numpy_support  # noqa: E402
 
 from XrayToCTLib import layouts  # noqa: E402
 from XrayToCTLib.follow_up import add_change  # noqa: E402
+from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU  # noqa: E402
 from XrayToCTLib.notice import add_notice, keep_notice, notice_of  # noqa: E402
 from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering  # noqa: E402
 from XrayToCTLib.scene import new_scene  # noqa: E402
@@ -167,6 +168,21 @@ def test_a_map_colours_where_it_is_high_and_leaves_the_ct_where_it_is_zero(nodes
     assert np.ptp(mapped[patients_left][..., 1]) > 30, "the CT is seen through it"
     show_overlay(nodes, None)
     np.testing.assert_array_equal(slice_colours(nodes, "Red"), plain)
+
+
+def test_a_map_leaves_the_ct_as_it_is_below_a_third_of_its_full_colour(nodes) -> None:
+    layouts.show_reading(nodes)
+    show_overlay(nodes, None)
+    plain = slice_colours(nodes, "Red")
+    values = numpy_support.vtk_to_numpy(nodes.uncertainty.GetImageData().GetPointData().GetScalars())
+    values[:] = 0.2 * UNCERTAINTY_LIMIT_HU
+    nodes.uncertainty.GetImageData().Modified()
+    assert show_overlay(nodes, "uncertainty", 0.6)
+    np.testing.assert_array_equal(slice_colours(nodes, "Red"), plain)
+    values[:] = 0.5 * UNCERTAINTY_LIMIT_HU
+    nodes.uncertainty.GetImageData().Modified()
+    assert np.abs(slice_colours(nodes, "Red") - plain).max() > 30
+    show_overlay(nodes, None)
 
 
 def test_a_map_that_is_not_there_any_more_is_told_and_not_shown(nodes) -> None:

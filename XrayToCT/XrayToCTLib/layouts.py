@@ -73,8 +73,9 @@ def show_comparing(nodes: SceneNodes) -> None:
 
 def show_follow_up(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
     """The CTs of two results in one window, and their change (see `follow_up.add_change`), side by side and linked."""
-    shown = earlier.ct.GetDisplayNode()
-    set_window(later.ct, shown.GetWindow(), shown.GetLevel())
+    if earlier.ct is not None and later.ct is not None:
+        shown = earlier.ct.GetDisplayNode()
+        set_window(later.ct, shown.GetWindow(), shown.GetLevel())
     for view, volume in zip(FOLLOW_UP_VIEWS, (earlier.ct, later.ct, change), strict=True):
         show_in_view(earlier.scene, view, "Coronal", volume, is_linked=True)
 

@@ -18,7 +18,7 @@ def show_overlay(nodes: SceneNodes, name: str | None, opacity: float = 1.0) -> b
 
     Args:
         name: one of `OVERLAYS`; None takes the map away.
-        opacity: in [0, 1], of the map's strongest colour; where the map is 0, the CT is always seen as it is.
+        opacity: in [0, 1], of the map; where it is below `scene.OVERLAY_FROM`, the CT is always seen as it is.
 
     Returns:
         Whether it is shown: False where the result has no such map (any more).

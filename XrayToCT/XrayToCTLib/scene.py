@@ -30,6 +30,8 @@ RESULT_ATTRIBUTE = "XrayToCT.Result"
 GEOMETRY_ATTRIBUTE = "XrayToCT.Geometry"
 #: Full colour of differences of grey values; the same for all patients, so that views can be compared.
 DIFFERENCE_LIMIT = 0.5
+#: Share of a map's full colour from which it covers the CT.
+OVERLAY_FROM = 0.3
 
 # (HU, opacity), (HU, red, green, blue). Parenchyma is a thin veil and its border the surface one sees; soft tissue
 # stays clear, so that the lungs are not hidden; bone gives the frame. The network's volumes are smooth: no steep steps.
@@ -166,6 +168,7 @@ def _add_nodes(scene: Any, content: SceneContent) -> SceneNodes:
             told = {**marks, "XrayToCT.Notice": notice}
             nodes[role] = add_volume(scene, image, f"{notice} - {content.name}", role, told)
             _colour(nodes[role], overlay_colours(scene), 0.0, limit)
+            _leave_out_below(nodes[role], OVERLAY_FROM * limit)
     if content.geometry is not None:
         name = f"X-ray in space - {content.name}"
         nodes["xray_model"] = add_xray_model(scene, content.radiograph_image, name, belongs)
@@ -237,6 +240,14 @@ def default_scene() -> Any:
 def _colour(node: Any, colours: Any, low: float, high: float) -> None:
     set_window(node, high - low, (high + low) / 2)
     node.GetScalarVolumeDisplayNode().SetAndObserveColorNodeID(colours.GetID())
+
+
+def _leave_out_below(node: Any, value: float) -> None:
+    """Slice views show a colour or none: they do not blend by a colour table's opacity."""
+    display = node.GetScalarVolumeDisplayNode()
+    display.AutoThresholdOff()
+    display.ApplyThresholdOn()
+    display.SetThreshold(value, 1e9)
 
 
 def _add_volume_rendering(scene: Any, ct: Any) -> None:
