@@ -65,10 +65,11 @@ def test_dciodvfy_finds_no_error_in_any_file(source, tmp_path, request, chest_di
     assert {path.parent.name if path.name.startswith("IM") else path.name for path in files} == {
         "dicom",
         "uncertainty",
+        "saliency",
         "projection.dcm",
         "results.dcm",
     }
     series = [path for path in files if path.name.startswith("IM")]
-    assert len(series) == 128
+    assert len(series) == 192
     for path in [*(path for path in files if path not in series), *series[:: len(series) // 4], series[-1]]:
         assert errors_of(path) == [], path.name
