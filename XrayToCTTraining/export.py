@@ -160,7 +160,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
         "settings": trained.settings,
     }
     if trained.kind == "generator":
-        facts["consistency"] = trained.settings.get("consistency", 0)
+        facts |= {name: trained.settings[name] for name in ("clear_air", "consistency")}
     for part in evidence:
         if part.calibration is not None:
             facts["uncertainty"] = part.calibration

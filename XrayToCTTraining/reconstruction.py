@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from XrayToCTLib.consistency import consistent
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.finished_generator import finished
 from XrayToCTLib.generators import (
     GENERATORS,
     AnyConfig,
     ReadyGenerator,
     build_generator,
     network_of,
-    with_consistency,
+    with_finishing,
 )
 from XrayToCTLib.models import find, load_generator
 from XrayToCTLib.projection import Geometry
@@ -81,8 +81,10 @@ class ReconstructionFit:
         ema: decay of a moving average of the weights, which is then what is used (0: none).
         clip: largest norm of the generator's gradient (0: no limit).
         gradient_checkpointing: recompute the decoder in the backward pass: less memory, more time.
+        clear_air: whether the air around the patient is made air behind the network (``outside_air.without_haze``).
         consistency: steps that make a volume consistent with its radiograph (``consistency.consistent``), behind the
-            network: on radiographs in stage 2, and wherever it is used; not on pairs, whose radiographs are stylised.
+            network. Both: on radiographs in stage 2, and wherever it is used; not on pairs, whose radiographs are
+            stylised.
         dropout: probability, in the bridge (compact: at the coarsest level).
         validation_cases: how many are scored after each epoch.
         seed: of everything random.
@@ -112,6 +114,7 @@ class ReconstructionFit:
     ema: float = 0.0
     clip: float = 0.0
     gradient_checkpointing: bool = False
+    clear_air: bool = False
     consistency: int = 0
     dropout: float = 0.5
     validation_cases: int = 8
@@ -207,7 +210,7 @@ class Reconstruction(Recipe):
         for part in parts:
             volume = self.generator(part["radiograph"])
             if "volume" not in part:
-                volume = consistent(volume.float(), part["radiograph"].float(), self.geometry, fit.consistency)
+                volume = self._finished(volume, part["radiograph"])
             anchored = self._anchored(part["radiograph"]) if self.anchor and "volume" not in part else None
             terms = self._generator_losses(volume, part, anchored)
             self.manual_backward(sum(getattr(fit.weights, name) * term for name, term in terms.items()) / len(parts))
@@ -281,7 +284,10 @@ class Reconstruction(Recipe):
         weights = self.averaged or dict(self.generator.state_dict())
         radiograph = radiograph.to(next(iter(weights.values())))
         volume = torch.func.functional_call(self.generator, weights, radiograph)
-        return consistent(volume.float(), radiograph.float(), self.geometry, self.fit_settings.consistency).clamp(0, 1)
+        return self._finished(volume, radiograph).clamp(0, 1)
+
+    def _finished(self, volume: Tensor, radiograph: Tensor) -> Tensor:
+        return finished(volume, radiograph, self.geometry, self.fit_settings.clear_air, self.fit_settings.consistency)
 
     def validate_epoch(self, epoch: int) -> dict[str, float]:
         rows = [score_volume(predicted, truth) for _, predicted, truth in self._seen(self.validation)]
@@ -344,7 +350,8 @@ def trained_generator(checkpoint: Path) -> tuple[ReadyGenerator, Geometry, dict[
     weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
     generator.load_state_dict(state["extra"]["averaged"] or weights)
     geometry = Geometry.from_dict(record["geometry"])
-    ready = with_consistency(generator, geometry, record.get("consistency", 0))
+    record |= {name: record.get(name, 0) for name in ("clear_air", "consistency")}  # older runs have neither
+    ready = with_finishing(generator, geometry, bool(record["clear_air"]), record["consistency"])
     return ready.eval(), geometry, {**record, "steps": state["step"]}
 
 

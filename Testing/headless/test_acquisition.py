@@ -14,7 +14,8 @@ from scipy import ndimage
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.projection import Geometry, attenuation_from_hu, cone_beam_projection, network_from_hu
 from XrayToCTTraining.data.cohort import open_cohort
-from XrayToCTTraining.data.samples import acquired, posed, shortened, volume_of
+from XrayToCTTraining.data.poses import posed
+from XrayToCTTraining.data.samples import acquired, volume_of
 from XrayToCTTraining.simulation import worn_objects
 from XrayToCTTraining.simulation.acquisition import CLEAN, Placement, Style, acquire, develop, project
 from XrayToCTTraining.simulation.cohort import SPECTRA, assign, burden, choose, make_patient
@@ -282,33 +283,6 @@ def test_a_posed_volume_and_its_radiograph_stay_a_pair(chest):
         assert picture.shape == (1, 64, 64)
         expected = project(moved[None] * 2500 - 1024, GEOMETRY)[0, 0]
         assert np.corrcoef(picture.ravel(), expected.ravel())[0, 1] > 0.7
-
-
-def test_a_pose_scales_and_turns_about_the_centre_by_what_it_drew():
-    volume = torch.zeros(1, 64, 64, 64)
-    volume[:, 8:12, 30:34, 30:34] = 1  # on the axis, in front
-    volume[:, 30:34, 30:34, 8:12] = 1  # beside it
-    for seed in range(5):
-        rng = generator(seed)
-        scale, angle = rng.uniform(0.78, 1.08), rng.uniform(-3, 3)
-        rng.uniform(-0.1, 0.1), rng.uniform(-0.16, 0.16)
-        thickness, forward = scale * rng.uniform(0.92, 1.08), rng.normal(0, 2)
-        moved = posed(volume, generator(seed))[0].numpy()
-        front, side = (np.array(ndimage.center_of_mass(part)) for part in (moved[:24], moved[24:]))
-        across = side - front - (24, 0, 0)
-        assert np.hypot(*across[1:]) == pytest.approx(22 * scale, abs=0.5)
-        assert np.rad2deg(np.arctan2(across[1], -across[2])) == pytest.approx(angle, abs=0.7)
-        assert 31.5 - front[0] == pytest.approx((22 + forward) * thickness, abs=0.6)
-
-
-def test_a_shortened_volume_is_air_below_and_unchanged_above():
-    volume = torch.ones(1, 16, 64, 16)
-    for seed in range(5):
-        short = shortened(volume, generator(seed))
-        kept = int(short[0, 0, :, 0].sum())
-        assert 0.7 * 64 - 1 <= kept <= 0.97 * 64 + 1
-        assert short[:, :, :kept].min() == 1
-        assert short[:, :, kept:].max() == 0
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from asymmetric_body import asymmetric_body
 from XrayToCTLib.comparison import compare
-from XrayToCTLib.consistency import ConsistentGenerator, consistent, spine_column
+from XrayToCTLib.consistency import consistent, spine_column
+from XrayToCTLib.finished_generator import FinishedGenerator
 from XrayToCTLib.projection import Geometry, hu_from_network, radiograph_from_ct
 from XrayToCTLib.volume import network_from_ct
 
@@ -100,7 +101,7 @@ def test_bone_moves_less_than_soft_tissue_of_the_same_ray() -> None:
     assert 0 < change[52] < 0.6 * change[20]
 
 
-def test_a_generator_with_consistency_passes_on_gradients_and_its_configuration(truth: Tensor) -> None:
+def test_a_finished_generator_passes_on_gradients_and_its_configuration(truth: Tensor) -> None:
     class Flat(nn.Module):
         config = "sizes"
 
@@ -113,7 +114,7 @@ def test_a_generator_with_consistency_passes_on_gradients_and_its_configuration(
 
     film = radiograph_from_ct(truth, GEOMETRY)
     film = film / film.max()
-    generator = ConsistentGenerator(Flat(), GEOMETRY, 2)
+    generator = FinishedGenerator(Flat(), GEOMETRY, True, 2)
     volume = generator(film)
     assert generator.config == "sizes"
     assert agreement(volume.detach(), film) > 0.99

@@ -21,6 +21,7 @@ from XrayToCTLib.errors import ModelError
 from XrayToCTLib.generator import Generator, GeneratorConfig
 from XrayToCTLib.generators import GENERATORS, build_generator, config_type, network_of
 from XrayToCTLib.model_config import config_from_dict
+from XrayToCTLib.outside_air import without_haze
 from XrayToCTLib.projection import Geometry
 
 SMALL = ClassifierConfig(filters=(2, 3), hidden=4)
@@ -94,20 +95,25 @@ def test_a_saved_generator_gives_the_same_volume_after_loading(folders):
         assert torch.equal(loaded(radiograph), model(radiograph))
 
 
-def test_a_generator_with_consistency_loads_with_it_and_odd_values_are_refused(folders):
+def test_a_generator_that_is_finished_loads_so_and_odd_values_are_refused(folders):
     network, geometry = build_generator(GENERATORS["test"]).eval(), Geometry(detector_pixels=(32, 32))
 
-    def saved(name, where, steps):
-        path = folders / f"{name}.safetensors"
-        return models.save_model(path, network, "generator", network.config, where, {**ABOUT, "consistency": steps})
+    def saved(name, where, steps, clear=False):
+        path, facts = folders / f"{name}.safetensors", {**ABOUT, "consistency": steps, "clear_air": clear}
+        return models.save_model(path, network, "generator", network.config, where, facts)
 
     ready, radiograph = models.load_generator(saved("held", geometry, 2)), torch.rand(1, 1, 32, 32)
     with torch.no_grad():
         alone = network_of(ready)(radiograph)
         torch.testing.assert_close(ready(radiograph), consistent(alone, radiograph, geometry, 2))
-    for where, steps in ((None, 2), (geometry, -1), (geometry, 10**6), (geometry, "2"), (geometry, True)):
+        cleared = models.load_generator(saved("cleared", geometry, 0, clear=True))
+        torch.testing.assert_close(cleared(radiograph), without_haze(alone))
+    for where, steps in ((geometry, -1), (geometry, 10**6), (geometry, "2"), (geometry, True)):
         with pytest.raises(ModelError, match="consistency"):
             saved("odd", where, steps)
+    for where, steps, clear in ((None, 2, False), (None, 0, True), (geometry, 0, 1), (geometry, 0, "yes")):
+        with pytest.raises(ModelError, match="clear_air"):
+            saved("odd", where, steps, clear)
 
 
 def test_running_statistics_keep_single_precision(folders):

@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from XrayToCTLib.projection import (
     HU_RANGE,
@@ -36,27 +35,6 @@ _MIDLINE_MM = 45.0  # how far from the body's middle the spine may lie
 _MARROW_HU = 300.0  # brighter tissue counts no more than this: contrast medium outshines the spine
 _TISSUE = 0.25  # network value, -400 HU
 _THIN_RAYS = 0.3  # of the mean weight of a ray: rays that meet little tissue are not asked for much
-
-
-class ConsistentGenerator(nn.Module):
-    """A generator whose volumes have been made consistent with the radiographs: (N, 1, S, S) -> (N, 1, S, S, S).
-
-    ``geometry`` is that of the radiographs, and may be set to that of the one at hand.
-    """
-
-    network: Any
-
-    def __init__(self, network: nn.Module, geometry: Geometry, steps: int) -> None:
-        super().__init__()
-        self.network, self.geometry, self.steps = network, geometry, steps
-
-    @property
-    def config(self) -> Any:
-        """The network's."""
-        return self.network.config
-
-    def forward(self, radiograph: Tensor) -> Tensor:
-        return consistent(self.network(radiograph).float(), radiograph.float(), self.geometry, self.steps)
 
 
 def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: int) -> Tensor:

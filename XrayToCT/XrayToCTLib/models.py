@@ -20,7 +20,7 @@ from XrayToCTLib.generators import (
     ReadyGenerator,
     build_generator,
     config_type,
-    with_consistency,
+    with_finishing,
 )
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
@@ -54,7 +54,7 @@ class ModelInfo:
     name: the file's name without its suffix. sha256: of the file, in hexadecimal. kind: one of model_files.KINDS.
     config: the network's sizes as JSON values. geometry: of the radiographs it was trained on, None where unknown.
     metadata: the file's whole metadata. card: the text of its model card, None where it has none.
-    consistency: of a generator, steps of ``consistency.consistent`` after the network.
+    clear_air, consistency: of a generator, what ``finished_generator.finished`` does after the network.
     """
 
     name: str
@@ -65,6 +65,7 @@ class ModelInfo:
     geometry: Geometry | None
     metadata: dict[str, Any]
     card: str | None
+    clear_air: bool = False
     consistency: int = 0
 
 
@@ -181,11 +182,12 @@ def describe(info: ModelInfo) -> str:
 
 
 def load_generator(info: ModelInfo, device: torch.device | str = "cpu") -> ReadyGenerator:
-    """The generator in evaluation mode, float32, on the device, with its consistency if the model is used with it.
+    """The generator in evaluation mode, float32, on the device, with what the model does to its volumes afterwards.
 
     Raises ModelError or DeviceError.
     """
-    return with_consistency(load_module(info, "generator", _generator, device), info.geometry, info.consistency)
+    network = load_module(info, "generator", _generator, device)
+    return with_finishing(network, info.geometry, info.clear_air, info.consistency)
 
 
 def load_classifier(info: ModelInfo, device: torch.device | str = "cpu") -> CTClassifier:
@@ -320,11 +322,13 @@ def _parse_info(content: bytes, path: Path) -> ModelInfo:
         raise ModelError(
             f"The model file {path} has an unusable geometry ({error}); get or import it again."
         ) from error
-    consistency = metadata.get("consistency", 0)
-    if type(consistency) is not int or not 0 <= consistency <= _MAX_CONSISTENCY or (consistency and not geometry):
+    clear_air, consistency = metadata.get("clear_air", False), metadata.get("consistency", 0)
+    if type(clear_air) is not bool or ((clear_air or consistency) and not geometry):
+        raise ModelError(f"The model file {path} has an unusable clear_air; get or import it again.")
+    if type(consistency) is not int or not 0 <= consistency <= _MAX_CONSISTENCY:
         raise ModelError(f"The model file {path} has an unusable consistency; get or import it again.")
     kind, config, card = metadata["kind"], metadata["config"], read_card(path)
-    return ModelInfo(path.stem, path, checksum, kind, config, geometry, metadata, card, consistency)
+    return ModelInfo(path.stem, path, checksum, kind, config, geometry, metadata, card, clear_air, consistency)
 
 
 def _read_unchanged(info: ModelInfo) -> bytes:

@@ -52,7 +52,7 @@ def _digital(rng: np.random.Generator) -> Style:
         film=_sometimes(rng, 0.4, 1, 4),
         film_middle=rng.uniform(0.1, 0.6),
         gamma=math.exp(rng.normal(-0.4, 0.3)),
-        detail=rng.uniform(0.3, 3.5),
+        detail=rng.uniform(0, 2.2),
         equalising=rng.uniform(0, 1.3),
         **_around(rng),
     )
@@ -72,7 +72,7 @@ def _film(rng: np.random.Generator) -> Style:
         film=rng.uniform(1.5, 5.5),
         film_middle=rng.uniform(0.15, 0.6),
         gamma=math.exp(rng.normal(-0.25, 0.25)),
-        detail=rng.uniform(0, 2),
+        detail=rng.uniform(0, 1.2),
         equalising=rng.uniform(0, 0.5),
         **_around(rng),
     )
