@@ -4,7 +4,9 @@ A radiograph says how much tissue lies along each ray, and nothing of where. A n
 learns to paint it where that is cheapest, on the front chest wall. Here the least is changed that makes them agree:
 each step adds every pixel's residual to the voxels of its ray in proportion to the density that is there already (the
 simultaneous algebraic reconstruction technique of Andersen and Kak, Ultrason Imaging 6:81, 1984, with weights). The
-column of the spine takes no part: films, whose scatter and processing flatten the mediastinum, would dissolve it.
+column of the spine takes no part: films, whose scatter and processing flatten the mediastinum, would dissolve it. And
+around the lungs tissue stays tissue: a film's grey scale is not a projection's, and what is too dark in it would open
+the chest wall or join the lungs.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from XrayToCTLib.outside_air import outside_air
 from XrayToCTLib.projection import (
     HU_RANGE,
     WATER_PER_MM,
@@ -34,6 +38,9 @@ _SPINE_RADIUS_MM, _SPINE_BORDER_MM = 40.0, 5.0
 _MIDLINE_MM = 45.0  # how far from the body's middle the spine may lie
 _MARROW_HU = 300.0  # brighter tissue counts no more than this: contrast medium outshines the spine
 _TISSUE = 0.25  # network value, -400 HU
+_STAYS_TISSUE = 0.27  # network value, -350 HU: what is denser does not become thinner than this near the lungs
+_LUNG = 0.2  # network value, -524 HU: air inside the body below it is lung
+_NEAR_LUNGS_MM = 35.0  # the thickness of a chest wall; farther out a film may end where the body does not
 _THIN_RAYS = 0.3  # of the mean weight of a ray: rays that meet little tissue are not asked for much
 
 
@@ -41,7 +48,8 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
     """A volume (N, 1, D, H, W) in network values after ``steps`` steps towards ``radiograph`` (N, 1, rows, columns).
 
     The radiograph's grey scale is unknown: it is brought to the projection's by least squares, which takes nothing for
-    granted but that more tissue is brighter. Differentiable, but for the weights. Values stay at least 0.
+    granted but that more tissue is brighter. Differentiable, but for the weights. Values stay at least 0, and tissue
+    near the lungs stays tissue.
     """
     if not steps:
         return volume
@@ -52,12 +60,25 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
         along = cone_beam_projection(weights, geometry)
         along = along + _THIN_RAYS * along.mean((2, 3), keepdim=True)
         lengths = _ray_lengths(geometry, shape, along.dtype, along.device)
+        least = _least(volume, geometry)
     for _ in range(steps):
         projection = radiograph_from_ct(volume, geometry)
         missing = _matched(radiograph, projection) - projection
         change = weights * _spread(missing / along, geometry, shape) / lengths  # attenuation per mm
-        volume = (volume + change * (1000 / WATER_PER_MM / HU_RANGE)).clamp_min(0)
+        volume = torch.maximum(volume + change * (1000 / WATER_PER_MM / HU_RANGE), least)
     return volume
+
+
+def _least(volume: Tensor, geometry: Geometry) -> Tensor:
+    """What each voxel of (N, 1, D, H, W) keeps at least: tissue around the lungs stays tissue."""
+    lungs = [(case < _LUNG) & ~outside_air(case, _LUNG) for case in volume[:, 0].float().cpu().numpy()]
+    near = torch.from_numpy(np.stack(lungs))[:, None].to(volume)
+    for axis, (count, side) in enumerate(zip(volume.shape[2:], geometry.volume_mm, strict=True)):
+        kernel, padding = [1, 1, 1], [0, 0, 0]
+        padding[axis] = round(_NEAR_LUNGS_MM * count / side)
+        kernel[axis] = 2 * padding[axis] + 1
+        near = F.max_pool3d(near, kernel, 1, padding)
+    return torch.where(volume > _STAYS_TISSUE, _STAYS_TISSUE * near, torch.zeros_like(near))
 
 
 @lru_cache(maxsize=4)
