@@ -125,13 +125,13 @@ def test_a_finished_generator_passes_on_gradients_and_its_configuration(truth: T
 def test_the_wall_around_the_lungs_stays_tissue_and_far_from_them_a_film_may_end() -> None:
     volume = torch.zeros(1, 1, 64, 64, 64)
     volume[:, :, 16:48, :, 4:60] = 0.4
-    volume[:, :, 22:42, 16:48, 14:28] = volume[:, :, 22:42, 16:48, 36:50] = 0.07
+    volume[:, :, 22:42, 16:40, 14:28] = volume[:, :, 22:42, 16:40, 36:50] = 0.07
     film = radiograph_from_ct(volume, GEOMETRY)
     film[:, :, 14:44] *= 0.2  # a dark band across the chest
     result, was_tissue = consistent(volume, film, GEOMETRY, 4), volume > 0.3
-    walls = result[:, :, 16:48, 24:40, 11:53]
-    assert walls[was_tissue[:, :, 16:48, 24:40, 11:53]].min() >= 0.27 - 1e-6
+    walls = result[:, :, 16:48, 20:36, 11:53]
+    assert walls[was_tissue[:, :, 16:48, 20:36, 11:53]].min() >= 0.27 - 1e-6
     assert (result[volume == 0.07] - 0.07).abs().max() > 0.01  # in the lungs anything may come out
     film = radiograph_from_ct(volume, GEOMETRY)
     film[:, :, 54:] = 0  # the picture ends below the chest
-    assert consistent(volume, film, GEOMETRY, 4)[:, :, 20:44, -3:, 20:44].max() < 0.2
+    assert consistent(volume, film, GEOMETRY, 8)[:, :, 20:44, 54:57, 20:44].mean() < 0.26
