@@ -45,6 +45,11 @@ def composite(view: str):
     return slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
 
 
+def title(view: str) -> str:
+    """What the bar above a view says."""
+    return slicer.app.layoutManager().sliceWidget(view).sliceViewLabel
+
+
 def test_every_control_says_what_it_does_and_the_panel_says_what_its_volumes_are(panel) -> None:
     controls = [widget for widget in vars(panel.ui).values() if widget.className() in CONTROLS]
     assert len(controls) > 50
@@ -321,10 +326,15 @@ def test_the_xray_and_the_projection_meet_in_one_picture(done, words) -> None:
     shown = lambda: composite("XrayToCTDifference").GetBackgroundVolumeID()  # noqa: E731
     if words == "Flicker":
         done.wait_for(lambda: shown() == result.projection.GetID(), 5)
+        assert title("XrayToCTDifference") == "Flicker: Projection"
         done.wait_for(lambda: shown() == result.radiograph.GetID(), 5)
-        done.choose("compareModeBox", "Blend")
+        assert title("XrayToCTDifference") == "Flicker: X-ray"
+        done.choose("compareModeBox", words := "Blend")
     role = slicer.mrmlScene.GetNodeByID(shown()).GetAttribute("XrayToCT.Role")
     assert role == "comparison"
+    assert title("XrayToCTDifference") == words
+    done.choose("compareModeBox", "Side by side")
+    assert [title(view) for view in COMPARING_VIEWS] == ["X-ray", "Projection", "Difference"]
 
 
 def test_the_agreement_is_told_for_the_xray_and_for_another_ct(done) -> None:
@@ -338,9 +348,11 @@ def test_the_agreement_is_told_for_the_xray_and_for_another_ct(done) -> None:
     assert done.requests("project")[-1]["kind"] == "mean"
     assert "SSIM" in done.ui.metricsLabel.text
     other = slicer.util.addVolumeFromArray(np.zeros((16, 16, 16), np.int16), None, "real CT")
+    done.click("compareLayoutButton")
     done.ui.referenceSelector.setCurrentNode(other)
     process_events(0)
     done.wait_until_idle()
+    assert title("XrayToCTXray") == "Reference"
     assert len(done.requests("project")) == 2
     assert "SSIM" in done.ui.metricsLabel.text
 
