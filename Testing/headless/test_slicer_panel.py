@@ -388,6 +388,18 @@ def test_two_results_are_compared_side_by_side(done, xray) -> None:
     assert all(is_all_in_view(view) for view in FOLLOW_UP_VIEWS)
 
 
+def test_results_of_one_xray_are_told_apart_in_the_panels_lists(done, xray) -> None:
+    done.generate(xray)
+    names = [result.ct.GetName() for result in results_of(slicer.mrmlScene)]
+    assert names == [f"chest - {SYNTHETIC_NOTICE}", f"chest_1 - {SYNTHETIC_NOTICE}"]
+    assert names[1] in done.ui.resultSelector.toolTip
+    assert "model chest-64, uncertainty of 8 volumes" in done.ui.resultSelector.toolTip
+    done.ui.followUpSection.collapsed = False
+    done.ui.earlierSelector.setCurrentNode(results_of(slicer.mrmlScene)[0].ct)
+    process_events(0)
+    assert names[0] in done.ui.earlierSelector.toolTip
+
+
 def test_the_crosshair_in_the_ct_marks_its_ray(done) -> None:
     from XrayToCTLib.crosshair import RAY_ROLE
 

@@ -13,6 +13,7 @@ from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.compared_pictures import ComparedPictures
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
+from XrayToCTLib.panel.result_tip import ResultTip
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.views import in_turns, show_layout
 from XrayToCTLib.scene import SceneNodes
@@ -40,6 +41,7 @@ class CompareSection:
         self._modes = ChoiceBox(ui.compareModeBox, MODES, lambda key: context.set("compare_mode", key))
         self._projections = ChoiceBox(ui.projectionBox, PROJECTIONS, lambda key: context.set("projection", key))
         self._pictures = ComparedPictures(context, self._arrived, ui.metricsLabel.setText)
+        self._tip = ResultTip(ui.resultSelector)
         self._pair: tuple[Any, Any] | None = None  # of picture nodes
         self._which: Any = None  # pictures that are compared, and
         self._how: Any = None  # in which way
@@ -55,6 +57,7 @@ class CompareSection:
         self._modes.select(parameters.compare_mode)
         self._projections.select(parameters.projection)
         nodes = result_of(parameters.result)
+        self._tip.show(parameters.result)
         ui.compareSlider.setEnabled(parameters.compare_mode in ("blend", "checkerboard", "swipe"))
         ui.compareLayoutButton.setEnabled(nodes is not None)
         which = (nodes and nodes.result, parameters.projection, parameters.reference)
