@@ -144,6 +144,24 @@ def test_a_folder_offers_its_files(panel, xray) -> None:
     assert panel.requests("generate")[-1]["xray"] == str(xray.parent / "second.png")
 
 
+def test_a_folder_is_chosen_by_a_button_of_its_own(panel, xray, tmp_path) -> None:
+    recorded.file_answers.append("")  # cancelled
+    panel.click("xrayFolderButton")
+    assert panel.parameters.xray_path == ""
+    recorded.file_answers.append(str(xray.parent))
+    panel.click("xrayFolderButton")
+    assert [request.function for request in recorded.file_requests] == ["getExistingDirectory"] * 2
+    assert panel.parameters.xray_path == panel.ui.xrayPathEdit.currentPath == str(xray.parent)
+    assert panel.ui.folderFileBox.currentText == "chest.png"
+    (tmp_path / "empty").mkdir()
+    recorded.file_answers.append(str(tmp_path / "empty"))
+    panel.click("xrayFolderButton")
+    assert not panel.ui.applyButton.enabled
+    assert "holds no files" in panel.ui.previewText.text
+    panel.choose("sourceBox", "Volume in the scene")
+    assert not panel.ui.xrayFolderButton.visible
+
+
 def test_a_volume_of_the_scene_is_written_for_the_worker(panel) -> None:
     import numpy as np
 
