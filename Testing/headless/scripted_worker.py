@@ -37,6 +37,11 @@ def answer(request: dict, made: Path) -> dict:
         return {"models": [model("tiny", True), model("other", False)], "problems": []}
     if request["job"] == "import":
         return {"name": "imported", "kind": "generator", "file": request["file"]}
+    if request["job"] == "export":
+        output = Path(request["output"])
+        shutil.copytree(request["result"], output)
+        (output / "report.html").write_text("report")
+        return {"outputs": {"report": str(output / "report.html")}}
     if request["job"] == "project":
         picture = Path(request["output"]) / "projection.nrrd"
         shutil.copy(made / "projection.nrrd", picture)

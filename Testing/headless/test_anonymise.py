@@ -254,6 +254,22 @@ def test_a_folder_that_holds_results_from_before_is_refused(chest_png, tmp_path,
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
 
 
+def test_a_patient_of_a_batch_has_one_pseudonym_in_all_files(radiograph_pixels, tiny, tmp_path, capsys) -> None:
+    pixels = np.rint(radiograph_pixels * 4095).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    for name, patient in (("doe_1", "P-17"), ("doe_2", "P-17"), ("roe", "P-18")):
+        write_dicom(tmp_path / "in" / f"{name}.dcm", pixels, PatientID=patient)
+    wanted = ["--anonymise", "--model", tiny, "--formats", "dicom", "--json", "--device", "cpu"]
+    assert main(["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *wanted]) == 0
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    folders = [Path(result["outputs"]["report"]).parent for result in results]
+    told = [pydicom.dcmread(folder / "results.dcm").PatientID for folder in folders]
+    assert told == [result["input"] for result in results]
+    assert told[0] == told[1] != told[2]
+    assert [folder.name for folder in folders] == [told[0], f"{told[0]}-2", told[2]]
+    assert sorted(tmp_path.joinpath("out").iterdir()) == sorted(folders)  # and no list of who is who
+
+
 def test_an_unsuitable_file_of_a_batch_is_not_named_in_the_json_object(tmp_path, capsys) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "doe_jane.png").write_bytes(b"")

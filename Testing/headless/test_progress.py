@@ -7,12 +7,13 @@ import torch
 
 from XrayToCTLib.errors import DeviceError, cause_of
 from XrayToCTLib.models import ModelInfo
-from XrayToCTLib.options import GenerateOptions
+from XrayToCTLib.options import GenerateOptions, ResultFiles
 from XrayToCTLib.pipeline import Models, generate
 from XrayToCTLib.progress import USUAL, Timeline, expected_seconds, learned
 from XrayToCTLib.projection import Geometry
 
-OPTIONS = GenerateOptions(Path("x.png"), Path("out"), refine_steps=3, uncertainty_samples=4)
+FILES = ResultFiles(Path("out"))
+OPTIONS = GenerateOptions(Path("x.png"), FILES, refine_steps=3, uncertainty_samples=4)
 SIDE = 32
 
 
@@ -52,12 +53,12 @@ def test_the_next_job_is_expected_to_take_what_the_last_one_took():
     took = {stage: 10.0 + number for number, stage in enumerate(expected_seconds(OPTIONS)) if stage != "load"}
     pace = learned(USUAL, OPTIONS, took)
     assert {stage: expected_seconds(OPTIONS, pace)[stage] for stage in took} == pytest.approx(took)
-    longer = GenerateOptions(Path("x.png"), Path("out"), refine_steps=300)
+    longer = GenerateOptions(Path("x.png"), FILES, refine_steps=300)
     assert expected_seconds(longer, pace)["generate"] > 50 * took["generate"]
 
 
 def test_what_was_not_done_keeps_its_proportion_to_the_rest():
-    plain = GenerateOptions(Path("x.png"), Path("out"))
+    plain = GenerateOptions(Path("x.png"), FILES)
     usual = expected_seconds(plain)
     took = {stage: 7 * seconds for stage, seconds in usual.items() if seconds and stage != "load"}
     assert learned(USUAL, plain, took) == pytest.approx({unit: 7 * seconds for unit, seconds in USUAL.items()})

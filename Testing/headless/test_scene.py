@@ -133,7 +133,7 @@ def test_the_table_holds_the_results(scene) -> None:
 
 def test_one_folder_with_the_notice_holds_everything(scene) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    folder = hierarchy.GetItemByName(f"{SYNTHETIC_NOTICE} - case 1")
+    folder = hierarchy.GetItemByName(f"case 1 - {SYNTHETIC_NOTICE}")
     items = vtk.vtkIdList()
     hierarchy.GetItemChildren(folder, items)
     # The CT's own item has the folder's name too, so the folder is the one that has children.
@@ -154,6 +154,9 @@ def test_two_results_live_in_one_scene() -> None:
     assert first.scene is second.scene is scene
     assert first.folder != second.folder
     assert second.difference is None
+    names = [[node.GetName() for node in result.nodes] for result in (first, second)]
+    assert all(name.startswith("case 1 - ") for name in names[0])  # what tells them apart is not cut off
+    assert all(name.startswith("case 1_1 - ") for name in names[1])
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 7
 
 

@@ -1,19 +1,23 @@
 """The Slicer module as a user meets it: from Apply to the nodes in the scene, and what may go wrong on the way."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
 from slicer_panel import longest_gap
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
 from XrayToCTLib.notice import notice_of
+from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.scene_results import results_of
+from XrayToCTLib.worker_requests import Listener
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 pytestmark = pytest.mark.usefixtures("host")
@@ -252,7 +256,8 @@ def test_a_script_waits_for_the_nodes_or_gets_the_error(panel, xray) -> None:
 
     logic = XrayToCT.XrayToCTLogic()
     stages = []
-    nodes = logic.process(xray, progress=lambda progress: stages.append(progress.stage))
+    listener = Listener(progress=lambda progress: stages.append(progress.stage))
+    nodes = logic.process(xray, listener=listener)
     assert nodes.ct is results_of(slicer.mrmlScene)[0].ct
     assert stages[0] == "load"
     assert stages[-1] == "scene"
@@ -261,7 +266,7 @@ def test_a_script_waits_for_the_nodes_or_gets_the_error(panel, xray) -> None:
     stages.clear()
     slow = named(xray, "slow.png")
     with pytest.raises(Cancelled):
-        logic.process(slow, progress=lambda p: stages.append(p.stage), is_cancelled=lambda: "generate" in stages)
+        logic.process(slow, listener=listener, is_cancelled=lambda: "generate" in stages)
     logic.close()
 
 
@@ -270,7 +275,7 @@ def test_a_script_that_does_not_wait_is_told_at_the_end(panel, xray) -> None:
 
     logic = XrayToCT.XrayToCTLogic()
     ends: list = []
-    assert logic.process(xray, wait=False, finished=ends.append) is None
+    assert logic.process(xray, listener=Listener(ends.append), wait=False) is None
     panel.wait_for(lambda: bool(ends))
     assert ends[0].ct is not None
     logic.close()
@@ -291,6 +296,40 @@ def test_a_batch_of_twenty_names_the_one_that_failed(panel, tmp_path) -> None:
     assert "bad-07.png" in panel.ui.exportStatus.text
     assert len(list((tmp_path / "results").iterdir())) == 19
     assert not volumes()
+
+
+def test_an_anonymised_batch_gives_a_patient_one_pseudonym(panel, tmp_path) -> None:
+    import XrayToCT
+
+    pixels = np.zeros((64, 64), np.uint16)
+    films = {
+        "a-1": {"PatientID": "P-1"},
+        "a-2": {"PatientID": "P-1"},
+        "b": {"PatientID": "P-2"},
+        "elsewhere": {"PatientID": "P-1", "IssuerOfPatientID": "ANOTHER"},
+        "nameless-1": {"PatientID": "", "StudyInstanceUID": "1.2.3"},
+        "nameless-2": {"PatientID": "", "StudyInstanceUID": "1.2.3"},
+    }
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name, header in films.items():
+        write_dicom(folder / f"{name}.dcm", pixels, **header)
+    for name in ("picture-1.png", "picture-2.png"):
+        (folder / name).touch()
+    logic = XrayToCT.XrayToCTLogic()
+    report = logic.batch(folder, ResultFiles(tmp_path / "out", anonymise=True))
+    logic.close()
+    asked = panel.requests("generate")
+    names = {Path(request["xray"]).stem: request["pseudonym"] for request in asked}
+    assert names["a-1"] == names["a-2"]
+    assert names["nameless-1"] == names["nameless-2"]
+    assert len(set(names.values())) == 6
+    assert all(re.fullmatch(r"ANON-[0-9a-f]{8}", name) for name in names.values())
+    assert Path(asked[1]["output"]).name == f"{names['a-1']}-2"
+    assert [path.name for path in report.written] == [Path(request["output"]).name for request in asked]
+    again = logic.batch(folder, ResultFiles(tmp_path / "again", anonymise=True))
+    logic.close()
+    assert not {path.name for path in report.written} & {path.name for path in again.written}  # kept nowhere
 
 
 def test_the_modules_own_test_passes(panel) -> None:

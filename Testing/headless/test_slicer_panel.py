@@ -1,13 +1,17 @@
 """The sections of the module's panel, one after the other, with real clicks."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from slicer_host import process_events, recorded
 from XrayToCTLib import dependencies
 from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, FOLLOW_UP_LAYOUT, FOLLOW_UP_VIEWS, READING_LAYOUT
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
+from XrayToCTLib.results_folder import read_stored
 from XrayToCTLib.scene_results import results_of
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
@@ -43,6 +47,11 @@ def done(panel, xray):
 
 def composite(view: str):
     return slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
+
+
+def title(view: str) -> str:
+    """What the bar above a view says."""
+    return slicer.app.layoutManager().sliceWidget(view).sliceViewLabel
 
 
 def test_every_control_says_what_it_does_and_the_panel_says_what_its_volumes_are(panel) -> None:
@@ -139,9 +148,25 @@ def test_a_folder_offers_its_files(panel, xray) -> None:
     assert panel.requests("generate")[-1]["xray"] == str(xray.parent / "second.png")
 
 
-def test_a_volume_of_the_scene_is_written_for_the_worker(panel) -> None:
-    import numpy as np
+def test_a_folder_is_chosen_by_a_button_of_its_own(panel, xray, tmp_path) -> None:
+    recorded.file_answers.append("")  # cancelled
+    panel.click("xrayFolderButton")
+    assert panel.parameters.xray_path == ""
+    recorded.file_answers.append(str(xray.parent))
+    panel.click("xrayFolderButton")
+    assert [request.function for request in recorded.file_requests] == ["getExistingDirectory"] * 2
+    assert panel.parameters.xray_path == panel.ui.xrayPathEdit.currentPath == str(xray.parent)
+    assert panel.ui.folderFileBox.currentText == "chest.png"
+    (tmp_path / "empty").mkdir()
+    recorded.file_answers.append(str(tmp_path / "empty"))
+    panel.click("xrayFolderButton")
+    assert not panel.ui.applyButton.enabled
+    assert "holds no files" in panel.ui.previewText.text
+    panel.choose("sourceBox", "Volume in the scene")
+    assert not panel.ui.xrayFolderButton.visible
 
+
+def test_a_volume_of_the_scene_is_written_for_the_worker(panel) -> None:
     volume = slicer.util.addVolumeFromArray(np.arange(100 * 80, dtype=np.uint16).reshape(1, 100, 80), None, "film")
     panel.choose("sourceBox", "Volume in the scene")
     assert not panel.ui.applyButton.enabled
@@ -256,8 +281,6 @@ def test_classes_stand_as_bars_beside_what_is_known_of_tb(done) -> None:
 
 
 def test_a_click_on_a_check_shows_its_place(panel, xray, made_result) -> None:
-    import json
-
     result = json.loads((made_result / "result.json").read_text())
     kept = (made_result / "result.json").read_text()
     result["checks"][1]["place_mm"] = [30.0, -20.0, 10.0]
@@ -321,15 +344,18 @@ def test_the_xray_and_the_projection_meet_in_one_picture(done, words) -> None:
     shown = lambda: composite("XrayToCTDifference").GetBackgroundVolumeID()  # noqa: E731
     if words == "Flicker":
         done.wait_for(lambda: shown() == result.projection.GetID(), 5)
+        assert title("XrayToCTDifference") == "Flicker: Projection"
         done.wait_for(lambda: shown() == result.radiograph.GetID(), 5)
-        done.choose("compareModeBox", "Blend")
+        assert title("XrayToCTDifference") == "Flicker: X-ray"
+        done.choose("compareModeBox", words := "Blend")
     role = slicer.mrmlScene.GetNodeByID(shown()).GetAttribute("XrayToCT.Role")
     assert role == "comparison"
+    assert title("XrayToCTDifference") == words
+    done.choose("compareModeBox", "Side by side")
+    assert [title(view) for view in COMPARING_VIEWS] == ["X-ray", "Projection", "Difference"]
 
 
 def test_the_agreement_is_told_for_the_xray_and_for_another_ct(done) -> None:
-    import numpy as np
-
     done.ui.compareSection.collapsed = False
     assert "SSIM" in done.ui.metricsLabel.text
     assert "PA. Source to axis 541 mm" in done.ui.geometryLabel.text
@@ -338,26 +364,66 @@ def test_the_agreement_is_told_for_the_xray_and_for_another_ct(done) -> None:
     assert done.requests("project")[-1]["kind"] == "mean"
     assert "SSIM" in done.ui.metricsLabel.text
     other = slicer.util.addVolumeFromArray(np.zeros((16, 16, 16), np.int16), None, "real CT")
+    done.click("compareLayoutButton")
     done.ui.referenceSelector.setCurrentNode(other)
     process_events(0)
     done.wait_until_idle()
+    assert title("XrayToCTXray") == "Reference"
     assert len(done.requests("project")) == 2
     assert "SSIM" in done.ui.metricsLabel.text
 
 
-def test_an_export_asks_for_what_is_ticked(panel, xray, tmp_path) -> None:
-    panel.take(xray)
+def test_an_export_writes_the_result_of_the_scene_in_what_is_ticked(panel, xray, tmp_path) -> None:
     panel.ui.exportSection.collapsed = False
-    assert not panel.ui.exportButton.enabled
     panel.ui.exportPathEdit.setCurrentPath(str(tmp_path / "out"))
+    assert panel.ui.exportResultLabel.text == "None yet"
+    assert not panel.ui.exportButton.enabled  # an X-ray that is chosen is no result
+    panel.generate(xray)
+    nodes = results_of(slicer.mrmlScene)[0]
+    assert panel.ui.exportResultLabel.text == nodes.ct.GetName()
+    nodes.ct.GetImageData().GetPointData().GetScalars().SetTuple1(0, 321)  # somebody has worked on it
+    panel.take(xray.with_name("another.png"))
+    panel.ui.refineSpinBox.setValue(12)
     panel.ui.niftiCheckBox.click()
     panel.ui.anonymiseCheckBox.click()
     panel.click("exportButton")
     panel.wait_until_idle()
-    asked = panel.requests("generate")[-1]
-    assert (asked["formats"], asked["anonymise"]) == (["dicom", "nifti", "pdf"], True)
+    assert len(panel.requests("generate")) == 1  # nothing was made again
+    (asked,) = panel.requests("export")
+    assert (asked["formats"], asked["anonymise"], asked["xray"]) == (["dicom", "nifti", "pdf"], True, None)
+    stored = read_stored(tmp_path / "out")  # the scripted worker copies what it was given
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(stored.ct), slicer.util.arrayFromVolume(nodes.ct))
+    assert stored.result == json.loads(nodes.provenance.GetText())
+    assert not Path(asked["result"]).exists()
     assert str(tmp_path / "out") in panel.ui.exportStatus.text
-    assert panel.ui.exportButton.text == "Export the X-ray's result"
+    assert panel.ui.exportButton.text == "Export the result"
+
+
+def test_an_export_gives_the_xray_where_its_header_is_needed(panel, xray, tmp_path, made_result) -> None:
+    kept = (made_result / "result.json").read_text()
+    result = json.loads(kept)
+    result["xray"]["sop_instance_uid"] = "1.2.3.4"
+    (made_result / "result.json").write_text(json.dumps(result))
+    try:
+        panel.generate(xray)
+    finally:
+        (made_result / "result.json").write_text(kept)
+    panel.take(xray.with_name("another.png"))
+    panel.ui.exportSection.collapsed = False
+    panel.ui.exportPathEdit.setCurrentPath(str(tmp_path / "out"))
+    panel.click("exportButton")
+    panel.wait_until_idle()
+    assert panel.requests("export")[-1]["xray"] == str(xray)
+
+
+def test_an_export_of_a_result_that_lacks_its_xray_is_told(done, tmp_path) -> None:
+    done.ui.exportSection.collapsed = False
+    done.ui.exportPathEdit.setCurrentPath(str(tmp_path / "out"))
+    slicer.mrmlScene.RemoveNode(results_of(slicer.mrmlScene)[0].radiograph)
+    done.click("exportButton")
+    assert "X-ray was deleted from the scene" in done.ui.exportStatus.text
+    assert not done.requests("export")
+    assert not done.widget.logic.is_busy
 
 
 def test_two_results_are_compared_side_by_side(done, xray) -> None:
@@ -374,6 +440,18 @@ def test_two_results_are_compared_side_by_side(done, xray) -> None:
     assert "not matched" in done.ui.followUpText.text
     assert composite("XrayToCTChange").GetBackgroundVolumeID()
     assert all(is_all_in_view(view) for view in FOLLOW_UP_VIEWS)
+
+
+def test_results_of_one_xray_are_told_apart_in_the_panels_lists(done, xray) -> None:
+    done.generate(xray)
+    names = [result.ct.GetName() for result in results_of(slicer.mrmlScene)]
+    assert names == [f"chest - {SYNTHETIC_NOTICE}", f"chest_1 - {SYNTHETIC_NOTICE}"]
+    assert names[1] in done.ui.resultSelector.toolTip
+    assert "model chest-64, uncertainty of 8 volumes" in done.ui.resultSelector.toolTip
+    done.ui.followUpSection.collapsed = False
+    done.ui.earlierSelector.setCurrentNode(results_of(slicer.mrmlScene)[0].ct)
+    process_events(0)
+    assert names[0] in done.ui.earlierSelector.toolTip
 
 
 def test_the_crosshair_in_the_ct_marks_its_ray(done) -> None:

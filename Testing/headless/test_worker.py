@@ -55,6 +55,16 @@ def test_a_generate_job_writes_what_a_scene_needs(client, tiny, chest_dicom, tmp
     assert all(0 <= value <= 1 for value in result["findings"].values())
     assert {Path(path).name for path in result["outputs"].values()} == {path.name for path in out.iterdir()}
 
+    later = ask(client, job="export", result=out, xray=chest_dicom, output=tmp_path / "later", formats=["dicom", "png"])
+    assert later["result"]["classes"] == result["classes"]
+    assert later["result"]["comparison"] == result["comparison"]
+    assert (tmp_path / "later" / "dicom").is_dir()
+    refused = ask(client, job="export", result=tmp_path, output=tmp_path / "other")
+    assert (refused["event"], refused["code"]) == ("error", 3)
+    refused = ask(client, job="export", result=out, output=tmp_path / "other", formats=["npy"])
+    assert (refused["code"], "npy" in refused["message"]) == (2, True)
+    assert not (tmp_path / "other").exists()
+
     again = ask(client, job="generate", xray=chest_dicom, output=out, model=tiny)["result"]
     assert {Path(path).name for path in again["outputs"].values()} == {path.name for path in out.iterdir()}
     assert not (out / "uncertainty.nrrd").exists()  # it belongs to the result that was replaced
@@ -137,6 +147,8 @@ WRONG = {
     "empty crop": ({"crop": [0.5, 0.5, 0, 1]}, 2, "crop"),
     "short crop": ({"crop": [0, 1]}, 2, "crop"),
     "unknown view": ({"view": "LL"}, 2, "view"),
+    "pseudonym for nothing": ({"pseudonym": "ANON-1"}, 2, "pseudonym"),
+    "path as a pseudonym": ({"anonymise": True, "pseudonym": "../x"}, 2, "pseudonym"),
 }
 
 

@@ -232,8 +232,8 @@ class _ViewWidget(QtWidgets.QWidget):
         palette = self._bar.palette()
         palette.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor(colour))
         self._bar.setPalette(palette)
-        label = QtWidgets.QLabel(name, self._bar)
-        label.move(6, 0)
+        self._label = QtWidgets.QLabel(name, self._bar)
+        self._label.move(6, 0)
         self._column = QtWidgets.QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
@@ -251,7 +251,15 @@ class qMRMLSliceWidget(_ViewWidget):
         self._logic = logic
         self._view = qMRMLSliceView(logic, self)
         self._column.addWidget(self._view, 1)
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._show_label)
 
+    def _show_label(self, *_: object) -> None:
+        self._label.setText(self._logic.GetSliceNode().GetLayoutLabel() or "")
+        self._label.adjustSize()
+
+    sliceViewLabel = Property(
+        str, lambda self: self._label.text(), lambda self, text: self._logic.GetSliceNode().SetLayoutLabel(text)
+    )
     sliceViewName = Property(str, lambda self: self._logic.GetSliceNode().GetLayoutName())
     sliceOrientation = Property(
         str,

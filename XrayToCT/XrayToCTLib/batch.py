@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.progress import Progress
 from XrayToCTLib.run_settings import RunSettings
 from XrayToCTLib.worker_requests import Failure, Listener, WorkerRequests
-from XrayToCTLib.xray_folder import files_in, result_folders
+from XrayToCTLib.xray_folder import CaseNames, files_in
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Batch:
     """One run over a folder; `start` returns at once and `finished` is called at the end, also after a cancel.
 
     Args:
-        folder: its files are worked on, subfolders are not. output: gets a folder for each file.
+        folder: its files are worked on, subfolders are not.
+        files: what is written of each, into a folder of its own (see `xray_folder.CaseNames`).
         progress: called with the file's number from 1, how many there are, and the progress of the whole batch.
 
     Raises:
@@ -44,19 +46,17 @@ class Batch:
         self,
         requests: WorkerRequests,
         folder: Path,
-        output: Path,
+        files: ResultFiles,
         settings: RunSettings,
-        formats: Sequence[str],
-        anonymise: bool,
         progress: Callable[[int, int, Progress], None],
         finished: Callable[[BatchReport], None],
     ) -> None:
-        if folder.resolve() == output.resolve():
-            raise UnsuitableInput(f"{output} is the folder of the X-rays; choose another one for the results.")
+        if folder.resolve() == files.folder.resolve():
+            raise UnsuitableInput(f"{files.folder} is the folder of the X-rays; choose another one for the results.")
         self._requests = requests
-        self._files = files_in(folder)
-        self._folders = [output / name for name in result_folders(self._files, anonymise)]
-        self._settings, self._formats, self._anonymise = settings, formats, anonymise
+        self._xrays = files_in(folder)
+        self._names = CaseNames(self._xrays, files.anonymise)
+        self._files, self._settings = files, settings
         self._progress, self._finished = progress, finished
         self._written: list[Path] = []
         self._failed: list[tuple[Path, Failure]] = []
@@ -67,11 +67,13 @@ class Batch:
         self._submit_next()
 
     def _submit_next(self) -> None:
-        if self._next == len(self._files):
+        if self._next == len(self._xrays):
             self._report(was_cancelled=False)
             return
-        number, total = self._next + 1, len(self._files)
-        source, folder = self._files[self._next], self._folders[self._next]
+        number, total = self._next + 1, len(self._xrays)
+        source = self._xrays[self._next]
+        case = self._names.of(source)
+        files = replace(self._files, folder=self._files.folder / case.folder, pseudonym=case.pseudonym)
         self._next = number
 
         def progress(progress: Progress) -> None:
@@ -79,7 +81,7 @@ class Batch:
             self._progress(number, total, Progress(progress.stage, whole, self._seconds_left(progress, total - number)))
 
         def finished(result: dict[str, Any]) -> None:
-            self._written.append(folder)
+            self._written.append(files.folder)
             self._submit_next()
 
         def failed(failure: Failure) -> None:
@@ -89,7 +91,7 @@ class Batch:
             self._failed.append((source, failure))
             self._submit_next()
 
-        request = self._settings.generate_request(source, folder, self._formats, self._anonymise)
+        request = self._settings.generate_request(source, files)
         self._requests.submit(request, Listener(finished, failed, progress))
 
     @staticmethod

@@ -23,7 +23,7 @@ from XrayToCTLib.evidence import CLASSIFIER_SIDE, Evidence, classifier_warnings,
 from XrayToCTLib.generation import generate_files
 from XrayToCTLib.grayscale import normalise_projection
 from XrayToCTLib.marking import CLASSIFIED_NOTICE, COMPUTED_MARKS, MARK, SYNTHETIC_NOTICE
-from XrayToCTLib.options import GenerateOptions, Reading
+from XrayToCTLib.options import GenerateOptions, Reading, ResultFiles
 from XrayToCTLib.orientation import lps_to_network
 from XrayToCTLib.original_weights import import_checkpoint
 from XrayToCTLib.pictures import side_by_side, write_png
@@ -40,7 +40,7 @@ from XrayToCTLib.projection import (
 )
 from XrayToCTLib.radiograph import network_input, read_radiograph
 from XrayToCTLib.volume import ct_centre, image_from_network, network_from_ct, radiograph_image, write_nifti, write_nrrd
-from XrayToCTLib.xray_folder import files_in, pseudonym, result_folders
+from XrayToCTLib.xray_folder import CaseNames, files_in
 
 PIXELS = CLASSIFIER_SIDE  # side of the pictures and volumes that compare, classify and check work on
 
@@ -62,21 +62,20 @@ def run_generate(options: argparse.Namespace) -> int:
     if options.xray is not None and options.xray.is_dir():
         return _generate_batch(options)
     loaded = load_models(options.model, options.device)
-    wanted = _wanted(options, options.network_input or options.xray, options.output)
-    _print_result(generate_files(wanted, loaded, pseudonym(), _on_terminal(wanted)), options.json)
+    files = ResultFiles(options.output, options.formats, options.anonymise)
+    wanted = _wanted(options, options.network_input or options.xray, files)
+    _print_result(generate_files(wanted, loaded, _on_terminal(wanted)), options.json)
     return 0
 
 
-def _wanted(options: argparse.Namespace, source: Path, folder: Path) -> GenerateOptions:
+def _wanted(options: argparse.Namespace, source: Path, files: ResultFiles) -> GenerateOptions:
     return GenerateOptions(
         source=source,
-        output=folder,
+        files=files,
         is_network_input=options.network_input is not None,
         reading=Reading(options.view, options.invert, options.flip, options.crop and tuple(options.crop)),
         refine_steps=options.refine,
         uncertainty_samples=options.uncertainty,
-        formats=options.formats,
-        anonymise=options.anonymise,
     )
 
 
@@ -85,19 +84,21 @@ def _generate_batch(options: argparse.Namespace) -> int:
     files = files_in(options.xray)
     loaded = load_models(options.model, options.device)
     exit_code = 0
-    folders = result_folders(files, options.anonymise)
-    for number, (path, folder) in enumerate(zip(files, folders, strict=True), start=1):
+    names = CaseNames(files, options.anonymise)
+    for number, path in enumerate(files, start=1):
+        case = names.of(path)
         # Only the terminal learns which file is behind a pseudonym.
-        name = f"{path.name} -> {folder}" if options.anonymise else path.name
+        name = f"{path.name} -> {case.folder}" if options.anonymise else path.name
         print(f"[{number}/{len(files)}] {name}", file=sys.stderr, flush=True)
         try:
-            wanted = _wanted(options, path, options.output / folder)
-            result = generate_files(wanted, loaded, folder, _on_terminal(wanted))
+            output = options.output / case.folder
+            wanted = _wanted(options, path, ResultFiles(output, options.formats, options.anonymise, case.pseudonym))
+            result = generate_files(wanted, loaded, _on_terminal(wanted))
         except XrayToCTError as error:
             exit_code = error.exit_code
             print(error, file=sys.stderr)
             if options.json:
-                told = (folder, "See standard error.") if options.anonymise else (str(path), str(error))
+                told = (case.folder, "See standard error.") if options.anonymise else (str(path), str(error))
                 print(json.dumps({"input": told[0], "error": told[1], "exit_code": error.exit_code}), flush=True)
         else:
             _print_result(result, options.json)

@@ -67,8 +67,9 @@ def show_reading(nodes: SceneNodes) -> None:
 def show_comparing(nodes: SceneNodes) -> None:
     """X-ray, projection and difference in their views, linked: they lie in one plane."""
     pictures = (nodes.radiograph, nodes.projection, nodes.difference)
-    for view, picture in zip(COMPARING_VIEWS, pictures, strict=True):
+    for (view, words), picture in zip(COMPARING_VIEWS.items(), pictures, strict=True):
         show_in_view(nodes.scene, view, "Coronal", picture, is_linked=True)
+        set_title(nodes.scene, view, words)
 
 
 def show_follow_up(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
@@ -98,6 +99,13 @@ def show_in_view(scene: Any, view: str, orientation: str, volume: Any | None, is
     composite.SetForegroundVolumeID(None)
     if volume is not None:
         logic.FitSliceToAll()
+
+
+def set_title(scene: Any, view: str, words: str) -> None:
+    """Say in the bar above a slice view what it shows; nothing happens to a view that was never shown."""
+    node = scene.GetSingletonNode(view, "vtkMRMLSliceNode")
+    if node is not None and node.GetLayoutLabel() != words:
+        node.SetLayoutLabel(words)
 
 
 def _side_by_side(views: dict[str, str], group: int) -> ElementTree.Element:

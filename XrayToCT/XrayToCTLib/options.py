@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,29 +49,73 @@ AS_RECORDED = Reading()
 
 
 @dataclass(frozen=True)
+class ResultFiles:
+    """Which files of a result to write, and where; of a batch, for all of its results.
+
+    Attributes:
+        folder: made where it is missing.
+        formats: some of FORMATS, at least one.
+        anonymise: keep nothing of the X-ray's header, dates and file name but geometry.
+        pseudonym: what the patient is called then, in letters, digits and hyphens; empty takes a new name at random.
+
+    Raises:
+        ValueError: another format or pseudonym, or a pseudonym without ``anonymise``.
+    """
+
+    folder: Path
+    formats: tuple[str, ...] = ("nrrd",)
+    anonymise: bool = False
+    pseudonym: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.formats or set(self.formats) - set(FORMATS):
+            raise ValueError(f"formats are {', '.join(FORMATS)}, not {', '.join(self.formats) or 'none'}")
+        if self.pseudonym and not (self.anonymise and re.fullmatch(r"[A-Za-z0-9-]{1,64}", self.pseudonym)):
+            raise ValueError("a pseudonym is for anonymised files, of at most 64 letters, digits and hyphens")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Which files to write of a result that is there already.
+
+    Attributes:
+        result: a folder, see `results_folder.read_stored`.
+        files: what is written of it; "npy" cannot be, since a result does not keep what its network gave.
+        xray: the X-ray that the result was made of; None where it is not at hand.
+
+    Raises:
+        ValueError: the format "npy".
+    """
+
+    result: Path
+    files: ResultFiles
+    xray: Path | None = None
+
+    def __post_init__(self) -> None:
+        if "npy" in self.files.formats:
+            raise ValueError("a result does not keep what its network gave, so there is no npy file of it")
+
+
+@dataclass(frozen=True)
 class GenerateOptions:
-    """What to make of one X-ray, and where.
+    """What to make of one X-ray.
 
     Attributes:
         source: the X-ray, or with ``is_network_input`` an .npy file that goes to the network as it is.
-        output: folder, made where it is missing.
+        files: what is written of it.
         refine_steps: of shape induction on this X-ray; 0 is none.
         uncertainty_samples: volumes from which the expected error is estimated, 2 or more; 0 is none.
-        formats: some of FORMATS, at least one.
-        anonymise: keep nothing of the X-ray's header, dates and file name but geometry.
 
     Raises:
-        ValueError: a number or a format out of these limits.
+        ValueError: a number out of these limits.
     """
 
     source: Path
-    output: Path
+    files: ResultFiles
     is_network_input: bool = False
     reading: Reading = AS_RECORDED
     refine_steps: int = 0
     uncertainty_samples: int = 0
-    formats: tuple[str, ...] = ("nrrd",)
-    anonymise: bool = False
 
     def __post_init__(self) -> None:
         for name, count in (("refinement steps", self.refine_steps), ("samples", self.uncertainty_samples)):
@@ -78,5 +123,3 @@ class GenerateOptions:
                 raise ValueError(f"the number of {name} is from 0 to {MOST_STEPS}, not {count}")
         if self.uncertainty_samples == 1:
             raise ValueError("one volume has no spread; give 2 or more, or 0 for none")
-        if not self.formats or set(self.formats) - set(FORMATS):
-            raise ValueError(f"formats are {', '.join(FORMATS)}, not {', '.join(self.formats) or 'none'}")

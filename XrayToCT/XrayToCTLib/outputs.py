@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from XrayToCTLib import __version__
 from XrayToCTLib.dicom_marks import dates_are_removed, dicom_study
 from XrayToCTLib.dicom_projection import write_dicom_projection
 from XrayToCTLib.dicom_report import write_structured_report
@@ -207,15 +206,18 @@ def _provenance(prediction: Prediction) -> Provenance:
     model = prediction.model
     return Provenance(
         model_name=model.name,
-        model_version=__version__,
+        model_version=prediction.software_version,
         model_sha256=model.sha256,
-        derivation=f"Predicted from one chest X-ray by XrayToCT {__version__}, model {model.name} ({model.sha256}).",
+        derivation=(
+            f"Predicted from one chest X-ray by XrayToCT {prediction.software_version}, model {model.name} "
+            f"({model.sha256})."
+        ),
     )
 
 
 def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], path: Path) -> None:
     """The MRML scene."""
-    from XrayToCTLib.results_folder import scene_content
+    from XrayToCTLib.results_folder import StoredResult, scene_content
     from XrayToCTLib.scene import build_scene, write_mrb
 
     maps = {chosen.kind: map_image(chosen, prediction) for chosen in maps_of(prediction)}
@@ -225,7 +227,8 @@ def _write_scene(prediction: Prediction, ct: sitk.Image, marks: dict[str, str], 
         "difference": prediction.comparison.difference,
     }
     result = summary(prediction, {}, 0.0)
-    write_mrb(build_scene(scene_content(result, prediction.geometry, ct, pictures, maps, marks)).scene, path)
+    stored = StoredResult(result, prediction.geometry, ct, pictures, maps, marks)
+    write_mrb(build_scene(scene_content(stored)).scene, path)
 
 
 def _scores(prediction: Prediction) -> dict[str, float]:
@@ -251,7 +254,7 @@ def _report(prediction: Prediction, pictures: list, names: dict[str, str], write
     return Report(
         input_name=prediction.source.name,
         created=_created(prediction),
-        software_version=__version__,
+        software_version=prediction.software_version,
         model=_model(prediction),
         model_card_summary=str(prediction.model.metadata.get("summary", "")),
         device=prediction.device,
@@ -324,7 +327,7 @@ def summary(prediction: Prediction, outputs: dict[str, str], write_seconds: floa
     return {
         "input": str(prediction.source),
         "notice": SYNTHETIC_NOTICE,
-        "software_version": __version__,
+        "software_version": prediction.software_version,
         "xray": header_facts(prediction.radiograph),
         "reading": asdict(prediction.reading),
         "geometry": prediction.geometry.to_dict(),

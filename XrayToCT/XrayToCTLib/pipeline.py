@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from XrayToCTLib import __version__
 from XrayToCTLib.classifier import CTClassifier, temperature_of
 from XrayToCTLib.comparison import Comparison, compare
 from XrayToCTLib.devices import choose_device, device_failures, release_memory
@@ -78,7 +79,7 @@ class Prediction:
             is not installed.
         refinement, uncertainty: None where they were not asked for.
         input_check: whether the X-ray looks like those in training; None where nothing checks it.
-        seconds: by stage. reading: how the radiograph was to be read.
+        seconds: by stage. reading: how the radiograph was to be read. software_version: of what made the volume.
     """
 
     source: Path
@@ -102,6 +103,7 @@ class Prediction:
     reading: Reading = AS_RECORDED
     evidence: Evidence | None = None
     other_classes: dict[str, dict[str, float] | None] = field(default_factory=dict)
+    software_version: str = __version__
 
 
 def load_models(model: str | None = None, device: str = "auto") -> Models:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.input_check import InputCheck, check_input, child_warning
@@ -69,22 +71,37 @@ def prepare_input(
     return PreparedInput(image, radiograph, geometry, patient.is_nominal, checked, tuple(warnings))
 
 
+LONGEST_FACT = 64
+_FACTS = {
+    "view": "ViewPosition",
+    "polarity": "PhotometricInterpretation",
+    "modality": "Modality",
+    "body_part": "BodyPartExamined",
+    "sop_instance_uid": "SOPInstanceUID",
+}
+
+
 def header_facts(radiograph: Radiograph | None) -> dict[str, Any]:
     """What the X-ray's file says of how it was taken, but not of whom: JSON values, None where it says nothing."""
     header = None if radiograph is None else radiograph.header
 
     def recorded(keyword: str) -> str | None:
-        return None if header is None else header_text(header, keyword)[:64] or None
+        return None if header is None else header_text(header, keyword)[:LONGEST_FACT] or None
 
     return {
-        "view": recorded("ViewPosition"),
-        "polarity": recorded("PhotometricInterpretation"),
-        "modality": recorded("Modality"),
-        "body_part": recorded("BodyPartExamined"),
+        **{name: recorded(keyword) for name, keyword in _FACTS.items()},
         "spacing_mm": None if radiograph is None or radiograph.spacing_mm is None else list(radiograph.spacing_mm),
         "magnification": None if radiograph is None else radiograph.magnification,
-        "sop_instance_uid": recorded("SOPInstanceUID"),
     }
+
+
+def header_of_facts(facts: Mapping[str, Any]) -> Dataset | None:
+    """A header that says what `header_facts` kept of one, and no more; None where it kept nothing."""
+    header = Dataset()
+    for name, keyword in _FACTS.items():
+        if isinstance(facts.get(name), str):
+            setattr(header, keyword, facts[name])
+    return header if len(header) else None
 
 
 def scaled_geometry(geometry: Geometry, side_mm: float, view: str) -> Geometry:

@@ -49,7 +49,7 @@ def expected_seconds(
         "project": pace["project"],
         "classify": pace["classify"],
         "check": pace["check"],
-        "write": pace["write"] + len(options.formats) * pace["format"],
+        "write": pace["write"] + len(options.files.formats) * pace["format"],
     }
 
 

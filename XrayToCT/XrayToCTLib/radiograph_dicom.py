@@ -293,6 +293,17 @@ def _is_captured(header: pydicom.Dataset) -> bool:
     return header_text(header, "Modality") not in _RADIOGRAPHY or bool(_SECONDARY_CAPTURE.fullmatch(storage_class))
 
 
+def read_header(path: Path) -> pydicom.Dataset | None:
+    """The header of a DICOM file, without pixels; None where there is none that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _check_inflated_size(path)
+            return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        except Exception:  # pydicom raises whatever a hostile byte provokes
+            return None
+
+
 def header_text(dataset: pydicom.Dataset, keyword: str) -> str:
     """An element as text without spaces around it, in capitals; empty where it is missing."""
     value = dataset.get(keyword)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -25,12 +26,45 @@ _MARK = "XrayToCT."
 XRAY_UID_ATTRIBUTE = "XrayToCT.XrayUID"
 
 
+@dataclass(frozen=True)
+class StoredResult:
+    """A result as its files hold it.
+
+    Attributes:
+        result: the object of ``generate --json``.
+        geometry: of the X-ray.
+        ct: int16 HU.
+        pictures: "radiograph", "projection" in its grey scale, perhaps "difference", each (H, W).
+        maps: "uncertainty" and "saliency", on the CT's voxels; None where there is none.
+        marks: of the synthetic CT.
+    """
+
+    result: Mapping[str, Any]
+    geometry: Geometry
+    ct: sitk.Image
+    pictures: Mapping[str, np.ndarray]
+    maps: Mapping[str, sitk.Image | None] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the result keeps of the X-ray's header, see `prepared_input.header_facts`."""
+        facts = self.result.get("xray")
+        return facts if isinstance(facts, Mapping) else {}
+
+
 def read_results(folder: str | Path) -> SceneContent:
-    """What a scene shows of a generation's folder: result.json, ct.nrrd, radiograph.nrrd, projection.nrrd, and where
-    they were written difference.nrrd, uncertainty.nrrd and saliency.nrrd.
+    """What a scene shows of a result's folder, see `read_stored`.
 
     The pictures come out on the plane of `XrayPlane`, whatever place their files tell: only there do they line up with
     the CT along the rays.
+    """
+    return scene_content(read_stored(folder))
+
+
+def read_stored(folder: str | Path) -> StoredResult:
+    """A result's folder: result.json, ct.nrrd, radiograph.nrrd, projection.nrrd, and where they were written
+    difference.nrrd, uncertainty.nrrd and saliency.nrrd.
 
     Raises:
         UnsuitableInput: a file is missing, damaged, does not fit the others, or is not marked as synthetic.
@@ -43,8 +77,8 @@ def read_results(folder: str | Path) -> SceneContent:
             return done.value
 
 
-def read_in_steps(folder: str | Path) -> Generator[None, None, SceneContent]:
-    """As `read_results`, with a pause after each file: for a viewer that must not stand still."""
+def read_in_steps(folder: str | Path) -> Generator[None, None, StoredResult]:
+    """As `read_stored`, with a pause after each file: for a viewer that must not stand still."""
     folder = Path(folder)
     result, geometry = _read_result(folder / "result.json")
     yield
@@ -60,38 +94,23 @@ def read_in_steps(folder: str | Path) -> Generator[None, None, SceneContent]:
     for name in ("uncertainty", "saliency"):
         yield
         maps[name] = _read_map(folder / f"{name}.nrrd", ct)
-    return scene_content(result, geometry, ct, pictures, maps, marks)
+    return StoredResult(result, geometry, ct, pictures, maps, marks)
 
 
-def scene_content(
-    result: Mapping[str, Any],
-    geometry: Geometry,
-    ct: sitk.Image,
-    pictures: Mapping[str, np.ndarray],
-    maps: Mapping[str, sitk.Image | None],
-    marks: dict[str, str],
-) -> SceneContent:
-    """A result for a scene, its pictures on the plane of `XrayPlane`.
-
-    Args:
-        result: the object of ``generate --json``.
-        geometry: of the X-ray.
-        ct: int16 HU.
-        pictures: "radiograph", "projection" in its grey scale, perhaps "difference", each (H, W).
-        maps: perhaps "uncertainty" and "saliency", on the CT's voxels.
-        marks: of the synthetic CT.
-    """
-    placed = {name: XrayPlane(geometry).image(picture) for name, picture in pictures.items()}
+def scene_content(stored: StoredResult) -> SceneContent:
+    """A result for a scene, its pictures on the plane of `XrayPlane`."""
+    result, geometry = stored.result, stored.geometry
+    placed = {name: XrayPlane(geometry).image(picture) for name, picture in stored.pictures.items()}
     return SceneContent(
         radiograph_image=placed["radiograph"],
-        ct=ct,
+        ct=stored.ct,
         projection=placed["projection"],
         difference=placed.get("difference"),
         table=result_rows(result),
-        attributes={**marks, **_xray_mark(result)},
+        attributes={**stored.marks, **_xray_mark(stored)},
         name=PurePosixPath(_file_name(result)).stem,
-        uncertainty=maps.get("uncertainty"),
-        saliency=maps.get("saliency"),
+        uncertainty=stored.maps.get("uncertainty"),
+        saliency=stored.maps.get("saliency"),
         geometry=geometry,
         provenance=provenance(result),
     )
@@ -120,9 +139,8 @@ def provenance(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "input": _file_name(result)}
 
 
-def _xray_mark(result: Mapping[str, Any]) -> dict[str, str]:
-    xray = result.get("xray")
-    uid = xray.get("sop_instance_uid") if isinstance(xray, Mapping) else None
+def _xray_mark(stored: StoredResult) -> dict[str, str]:
+    uid = stored.facts.get("sop_instance_uid")
     return {XRAY_UID_ATTRIBUTE: uid} if isinstance(uid, str) else {}
 
 

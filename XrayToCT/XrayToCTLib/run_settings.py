@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from XrayToCTLib.options import ResultFiles
 
 
 @dataclass(frozen=True)
@@ -30,30 +31,35 @@ class RunSettings:
     refine: int = 0
     uncertainty: int = 0
 
-    def generate_request(
-        self, xray: Path, output: Path, formats: Sequence[str], anonymise: bool = False
-    ) -> dict[str, Any]:
+    def generate_request(self, xray: Path, files: ResultFiles) -> dict[str, Any]:
         """The worker's request for a result (see docs/worker.md)."""
         more = {"device": self.device, "refine": self.refine, "uncertainty": self.uncertainty}
-        return {
-            "job": "generate",
-            **self._reading(xray, output),
-            **more,
-            "formats": list(formats),
-            "anonymise": anonymise,
-        }
+        return {"job": "generate", **self._reading(xray), **more, **_files(files)}
 
     def preview_request(self, xray: Path, output: Path) -> dict[str, Any]:
         """The worker's request for the picture that the network would see."""
-        return {"job": "preview", **self._reading(xray, output)}
+        return {"job": "preview", **self._reading(xray), "output": str(output)}
 
-    def _reading(self, xray: Path, output: Path) -> dict[str, Any]:
+    def _reading(self, xray: Path) -> dict[str, Any]:
         return {
             "xray": str(xray),
-            "output": str(output),
             "model": self.model,
             "view": self.view,
             "invert": self.invert,
             "flip": self.flip,
             "crop": None if self.crop is None else list(self.crop),
         }
+
+
+def export_request(result: Path, files: ResultFiles, xray: Path | None) -> dict[str, Any]:
+    """The worker's request for files of a result that is there already, see `options.ExportOptions`."""
+    return {"job": "export", "result": str(result), "xray": None if xray is None else str(xray), **_files(files)}
+
+
+def _files(files: ResultFiles) -> dict[str, Any]:
+    return {
+        "output": str(files.folder),
+        "formats": list(files.formats),
+        "anonymise": files.anonymise,
+        "pseudonym": files.pseudonym,
+    }

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -142,22 +143,23 @@ def build_scene(content: SceneContent, scene: Any | None = None) -> SceneNodes:
 
 
 def _add_nodes(scene: Any, content: SceneContent) -> SceneNodes:
-    synthetic = f"{SYNTHETIC_NOTICE} - {content.name}"
+    name = _free_name(scene, content.name)
     result = {RESULT_ATTRIBUTE: uuid4().hex}
     belongs = dict(result)
     if content.geometry is not None:
         belongs[GEOMETRY_ATTRIBUTE] = json.dumps(content.geometry.to_dict())
     marks = {**content.attributes, **belongs}
     nodes: dict[str, Any] = {}
-    nodes["radiograph"] = add_picture(scene, content.radiograph_image, f"X-ray - {content.name}", "radiograph", belongs)
-    nodes["ct"] = add_volume(scene, content.ct, synthetic, "ct", marks)
+    nodes["radiograph"] = add_picture(scene, content.radiograph_image, f"{name} - X-ray", "radiograph", belongs)
+    nodes["ct"] = add_volume(scene, content.ct, marked_name(name), "ct", marks)
     level, window = WINDOWS["lung"]
     set_window(nodes["ct"], window, level)
     _add_volume_rendering(scene, nodes["ct"])
-    nodes["projection"] = add_picture(scene, content.projection, f"Projection of {synthetic}", "projection", marks)
+    projected = marked_name(f"{name} - projection")
+    nodes["projection"] = add_picture(scene, content.projection, projected, "projection", marks)
     if content.difference is not None:
-        name = f"Difference of {synthetic}"
-        nodes["difference"] = add_volume(scene, content.difference, name, "difference", marks)
+        compared = marked_name(f"{name} - difference")
+        nodes["difference"] = add_volume(scene, content.difference, compared, "difference", marks)
         _colour(nodes["difference"], difference_colours(scene), -DIFFERENCE_LIMIT, DIFFERENCE_LIMIT)
     maps = (
         ("uncertainty", content.uncertainty, UNCERTAINTY_NOTICE, UNCERTAINTY_LIMIT_HU),
@@ -166,17 +168,30 @@ def _add_nodes(scene: Any, content: SceneContent) -> SceneNodes:
     for role, image, notice, limit in maps:
         if image is not None:
             told = {**marks, "XrayToCT.Notice": notice}
-            nodes[role] = add_volume(scene, image, f"{notice} - {content.name}", role, told)
+            nodes[role] = add_volume(scene, image, marked_name(name, notice), role, told)
             _colour(nodes[role], overlay_colours(scene), 0.0, limit)
             _leave_out_below(nodes[role], OVERLAY_FROM * limit)
     if content.geometry is not None:
-        name = f"X-ray in space - {content.name}"
-        nodes["xray_model"] = add_xray_model(scene, content.radiograph_image, name, belongs)
-    nodes["table"] = _add_table(scene, content.table, f"Results of {synthetic}", marks)
+        in_space = f"{name} - X-ray in space"
+        nodes["xray_model"] = add_xray_model(scene, content.radiograph_image, in_space, belongs)
+    nodes["table"] = _add_table(scene, content.table, marked_name(f"{name} - results"), marks)
     if content.provenance:
-        nodes["provenance"] = _add_provenance(scene, content.provenance, f"Provenance of {synthetic}", marks)
-    folder = _add_folder(scene, synthetic, list(nodes.values()), {**content.attributes, **result})
+        told_by = marked_name(f"{name} - provenance")
+        nodes["provenance"] = _add_provenance(scene, content.provenance, told_by, marks)
+    folder = _add_folder(scene, marked_name(name), list(nodes.values()), {**content.attributes, **result})
     return SceneNodes(scene, result[RESULT_ATTRIBUTE], folder, **nodes)
+
+
+def marked_name(name: str, notice: str = SYNTHETIC_NOTICE) -> str:
+    """A name of something synthetic: what tells it from others first, since narrow lists cut names off at the end."""
+    return f"{name} - {notice}"
+
+
+def _free_name(scene: Any, name: str) -> str:
+    """A case's name, numbered as Slicer numbers nodes where a result of that name is in the scene already."""
+    taken = {node.GetName() for node in all_nodes(scene)}
+    names = chain([name], (f"{name}_{number}" for number in count(1)))
+    return next(one for one in names if marked_name(one) not in taken)
 
 
 @contextmanager

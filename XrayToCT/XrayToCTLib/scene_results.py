@@ -1,4 +1,4 @@
-"""The results in a scene: put in from a generation's folder, found again in a reloaded scene, taken out.
+"""The results in a scene: put in from a folder, found again in a reloaded scene, written to a folder, taken out.
 
 Whoever works on a scene may delete any node at any time, and close the scene; nothing here minds.
 """
@@ -10,12 +10,24 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from XrayToCTLib.results_folder import read_in_steps, read_results
+from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.results_folder import XRAY_UID_ATTRIBUTE, read_in_steps, read_results, scene_content
 from XrayToCTLib.scene import GEOMETRY_ATTRIBUTE, RESULT_ATTRIBUTE, ROLES, SceneNodes, all_nodes, build_scene
-from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE
+from XrayToCTLib.volume import write_nrrd
+from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE, image_of
 from XrayToCTLib.xray_plane import XrayPlane, plane_of
 
-__all__ = ["SceneNodes", "add_results", "plane_of_result", "remove_results", "results_in_steps", "results_of"]
+_OF_SCENE = (ROLE_ATTRIBUTE, RESULT_ATTRIBUTE, GEOMETRY_ATTRIBUTE, XRAY_UID_ATTRIBUTE)
+
+__all__ = [
+    "SceneNodes",
+    "add_results",
+    "plane_of_result",
+    "remove_results",
+    "results_in_steps",
+    "results_of",
+    "store_results",
+]
 
 
 def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
@@ -33,9 +45,9 @@ def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
 
 def results_in_steps(folder: str | Path, scene: Any | None = None) -> Generator[None, None, SceneNodes]:
     """As `add_results`, with pauses; closing the generator before its end leaves the scene as it was."""
-    content = yield from read_in_steps(folder)
+    stored = yield from read_in_steps(folder)
     yield
-    nodes = build_scene(content, scene)
+    nodes = build_scene(scene_content(stored), scene)
     try:
         yield  # showing the result takes its time, too
     except GeneratorExit:
@@ -54,6 +66,41 @@ def results_of(scene: Any) -> list[SceneNodes]:
         if field and result:
             found.setdefault(result, {}).setdefault(field, node)
     return [SceneNodes(scene, result, _folder_of(scene, result), **nodes) for result, nodes in found.items()]
+
+
+def store_results(nodes: SceneNodes, folder: Path) -> None:
+    """Write a result's nodes as they are to a folder, from which `results_folder.read_stored` reads them again.
+
+    Raises:
+        UnsuitableInput: a node that is needed was deleted or emptied, or the folder cannot be written.
+    """
+    needed = {"ct": "CT", "radiograph": "X-ray", "projection": "projection", "provenance": "provenance"}
+    lacking = [words for field, words in needed.items() if getattr(nodes, field) is None]
+    if lacking:
+        raise UnsuitableInput(
+            f"The result's {' and '.join(lacking)} was deleted from the scene; generate the CT again to export it."
+        )
+    try:
+        (folder / "result.json").write_text(_text_of(nodes.provenance), encoding="utf-8")
+        for name in ("ct", "radiograph", "projection", "difference", "uncertainty", "saliency"):
+            node = getattr(nodes, name)
+            if node is not None:
+                # Uncompressed: it is read once, on this machine, and Slicer waits meanwhile.
+                write_nrrd(image_of(node), folder / f"{name}.nrrd", _marks(node), is_compressed=False)
+    except ValueError as error:
+        raise UnsuitableInput("A volume of the result is empty; generate the CT again to export it.") from error
+    except (OSError, RuntimeError) as error:  # ITK's errors of writing
+        raise UnsuitableInput(f"{folder} cannot be written; check the free space and the rights there.") from error
+
+
+def _text_of(node: Any) -> str:
+    return node.GetText() or ""
+
+
+def _marks(node: Any) -> dict[str, str]:
+    """What a node's attributes say of how it was made, without what only a scene needs."""
+    names = [name for name in node.GetAttributeNames() if name.startswith("XrayToCT.") and name not in _OF_SCENE]
+    return {name: node.GetAttribute(name) for name in names}
 
 
 def remove_results(nodes: SceneNodes) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.batch import Batch, BatchReport
 from XrayToCTLib.errors import CANCELLED_MESSAGE, Cancelled, DeviceError, ModelError, UnsuitableInput, XrayToCTError
+from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.progress import Progress
-from XrayToCTLib.run_settings import RunSettings
+from XrayToCTLib.run_settings import RunSettings, export_request
 from XrayToCTLib.worker_requests import Client, Failure, Listener, WorkerRequests
 
 _POLL_SECONDS = 0.02
@@ -27,7 +28,6 @@ _ERRORS: dict[int, type[XrayToCTError]] = {
 
 #: Makes the nodes of a result folder in steps; its return value is a `scene.SceneNodes`.
 Loading = Generator[None, None, Any]
-#: Told of a run's end: the nodes in the scene (a dictionary, where nothing enters the scene), or why there are none.
 Finished = Callable[[Any], None]
 Failed = Callable[[Failure], None]
 
@@ -41,21 +41,31 @@ def _ignore(*_: Any) -> None:
     pass
 
 
+def _after_removing(folder: Path, tell: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Tells of the end of a run once its temporary folder is gone."""
+
+    def end(told: Any) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        tell(told)
+
+    return end
+
+
 class _Outcome:
     """How a run ended: told to the caller's functions, and kept for one who waits."""
 
-    def __init__(self, finished: Finished, failed: Failed) -> None:
-        self._finished, self._failed = finished, failed
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
         self._result: Any = None
         self._failure: Failure | None = None
 
     def finish(self, result: Any) -> None:
         self._result = result
-        self._finished(result)
+        self._listener.finished(result)
 
     def fail(self, failure: Failure) -> None:
         self._failure = failure
-        self._failed(failure)
+        self._listener.failed(failure)
 
     def result(self) -> Any:
         """The result. Raises the error that belongs to the failure."""
@@ -77,6 +87,7 @@ class SlicerLogic:
     Args:
         make_client: makes the worker's client; None takes `worker_client.WorkerClient`.
         load: makes the nodes of a result folder in steps; None takes `scene_results.results_in_steps`.
+        store: writes the nodes of a result to a folder; None takes `scene_results.store_results`.
         temporary_folder: where results wait for the scene; None takes the system's.
         began: called whenever `poll` has become needed.
     """
@@ -85,11 +96,13 @@ class SlicerLogic:
         self,
         make_client: Callable[[], Client] | None = None,
         load: Callable[[Path], Loading] | None = None,
+        store: Callable[[Any, Path], None] | None = None,
         temporary_folder: Path | None = None,
         began: Callable[[], None] = lambda: None,
     ) -> None:
         self._requests = WorkerRequests(make_client or _worker_client)
         self._load = load or _results_in_steps
+        self._store = store or _store_results
         self._temporary_folder = temporary_folder
         self._began = began
         self._loading: _Loading | None = None
@@ -103,63 +116,70 @@ class SlicerLogic:
         self,
         xray: Path | str,
         settings: RunSettings | None = None,
+        listener: Listener | None = None,
         *,
         wait: bool = True,
-        progress: Callable[[Progress], None] = _ignore,
-        finished: Finished = _ignore,
-        failed: Failed = _ignore,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Any:
         """Makes a synthetic CT of an X-ray file and adds the result to the scene: all of its nodes, or none.
 
         Args:
             xray: the file. settings: None takes the defaults.
+            listener: told on the way and, of the nodes or of the failure, at the end; with ``wait`` too.
             wait: whether to return only when it is done.
-            progress, finished, failed: called on the way and at the end, in both modes.
             is_cancelled: with ``wait``, asked often; the work ends when it says so.
 
         Returns:
             With ``wait`` the result's nodes (`scene.SceneNodes`), else None.
 
         Raises:
-            UnsuitableInput, ModelError, DeviceError, Cancelled: with ``wait`` only; without, ``failed`` is told.
+            UnsuitableInput, ModelError, DeviceError, Cancelled: with ``wait`` only; without, the listener is told.
         """
-        folder = Path(tempfile.mkdtemp(prefix="XrayToCT-", dir=self._temporary_folder))
-        outcome = _Outcome(finished, failed)
+        listener = listener or Listener()
+        folder = self._new_folder()
+        outcome = _Outcome(listener)
 
         def written(_: dict[str, Any]) -> None:
-            progress(Progress("scene", 1.0, None))
+            listener.progress(Progress("scene", 1.0, None))
             self._loading = _Loading(self._load(folder), folder, outcome)
 
-        def forget(failure: Failure) -> None:
-            shutil.rmtree(folder, ignore_errors=True)
-            outcome.fail(failure)
-
-        request = (settings or RunSettings()).generate_request(Path(xray), folder, ("nrrd",))
-        self._submit(request, Listener(written, forget, progress))
+        request = (settings or RunSettings()).generate_request(Path(xray), ResultFiles(folder))
+        self._submit(request, Listener(written, _after_removing(folder, outcome.fail), listener.progress))
         return self._waited_for(outcome, is_cancelled) if wait else None
 
     def export(
         self,
-        xray: Path | str,
-        output: Path | str,
-        settings: RunSettings | None = None,
+        nodes: Any,
+        files: ResultFiles,
+        xray: Path | str | None = None,
+        listener: Listener | None = None,
         *,
-        formats: Sequence[str] = ("dicom",),
-        anonymise: bool = False,
         wait: bool = True,
-        progress: Callable[[Progress], None] = _ignore,
-        finished: Finished = _ignore,
-        failed: Failed = _ignore,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Any:
-        """Makes the result of an X-ray and writes it in ``formats``; nothing enters the scene.
+        """Writes files of a result as it is in the scene; nothing is made anew, and the scene stays as it is.
 
-        Returns and raises as `process`; the result is the object of ``generate --json``.
+        Args:
+            nodes: the result (`scene.SceneNodes`).
+            files: what is written.
+            xray: the file that the result was made of. Where that was DICOM, it is needed for DICOM files, which have
+                its patient and study, and to anonymise: a scene does not keep whose X-ray it was.
+
+        Returns and raises as `process`; the result is the object of ``generate --json``. A result that lacks a node is
+        told at once, by UnsuitableInput.
         """
-        request = (settings or RunSettings()).generate_request(Path(xray), Path(output), formats, anonymise)
-        outcome = _Outcome(finished, failed)
-        self._submit(request, Listener(outcome.finish, outcome.fail, progress))
+        listener = listener or Listener()
+        folder = self._new_folder()
+        outcome = _Outcome(listener)
+        try:
+            self._store(nodes, folder)
+        except XrayToCTError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+        request = export_request(folder, files, None if xray is None else Path(xray))
+        finished, failed = (_after_removing(folder, tell) for tell in (outcome.finish, outcome.fail))
+        self._submit(request, Listener(finished, failed, listener.progress))
         return self._waited_for(outcome, is_cancelled) if wait else None
 
     def preview(
@@ -186,17 +206,17 @@ class SlicerLogic:
     def batch(
         self,
         folder: Path | str,
-        output: Path | str,
+        files: ResultFiles,
         settings: RunSettings | None = None,
         *,
-        formats: Sequence[str] = ("nrrd",),
-        anonymise: bool = False,
         wait: bool = True,
         progress: Callable[[int, int, Progress], None] = _ignore,
         finished: Callable[[BatchReport], None] = _ignore,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> BatchReport | None:
-        """Works through a folder of X-rays, each into a folder of its own; nothing enters the scene.
+        """Works through a folder of X-rays, each into a folder of its own within that of ``files``.
+
+        Nothing enters the scene.
 
         Returns:
             With ``wait`` the report, which also says what failed; else None, and ``finished`` gets it.
@@ -210,8 +230,7 @@ class SlicerLogic:
             reports.append(report)
             finished(report)
 
-        options = (settings or RunSettings(), formats, anonymise, progress, done)
-        Batch(self._requests, Path(folder), Path(output), *options).start()
+        Batch(self._requests, Path(folder), files, settings or RunSettings(), progress, done).start()
         self._began()
         if not wait:
             return None
@@ -253,6 +272,9 @@ class SlicerLogic:
         shutil.rmtree(self._loading.folder, ignore_errors=True)
         self._loading = None
 
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="XrayToCT-", dir=self._temporary_folder))
+
     def _submit(self, request: dict[str, Any], listener: Listener) -> None:
         self._requests.submit(request, listener)
         self._began()
@@ -279,3 +301,9 @@ def _results_in_steps(folder: Path) -> Loading:
     from XrayToCTLib.scene_results import results_in_steps
 
     return results_in_steps(folder)
+
+
+def _store_results(nodes: Any, folder: Path) -> None:
+    from XrayToCTLib.scene_results import store_results
+
+    store_results(nodes, folder)

@@ -119,10 +119,10 @@ def radiograph_image(pixels: np.ndarray, spacing_mm: tuple[float, float], positi
     return image
 
 
-def write_nrrd(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:
-    """Write a compressed NRRD or MetaImage file at once or not at all, ``marks`` as key/value pairs of its header."""
+def write_nrrd(image: sitk.Image, path: str | Path, marks: Mapping[str, str], is_compressed: bool = True) -> None:
+    """Write an NRRD or MetaImage file at once or not at all, ``marks`` as key/value pairs of its header."""
     with replacing(Path(path), Path(path).suffix) as temporary:
-        sitk.WriteImage(_marked(image, marks), str(temporary), useCompression=True)
+        sitk.WriteImage(_marked(image, marks), str(temporary), useCompression=is_compressed)
 
 
 def write_nifti(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from XrayToCTLib.ct_projection import write_projection
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.generation import generate_files
+from XrayToCTLib.generation import export_files, generate_files
 from XrayToCTLib.memory import generator_memory_mb
 from XrayToCTLib.model_import import import_model
 from XrayToCTLib.models import (
@@ -24,8 +24,7 @@ from XrayToCTLib.pictures import gray_picture, write_png
 from XrayToCTLib.pipeline import Models, load_models
 from XrayToCTLib.prepared_input import header_facts, prepare_input
 from XrayToCTLib.progress import USUAL, Timeline, expected_seconds, learned
-from XrayToCTLib.worker_protocol import GenerateJob, ImportJob, PreviewJob, ProjectJob, job_of
-from XrayToCTLib.xray_folder import pseudonym
+from XrayToCTLib.worker_protocol import ExportJob, GenerateJob, ImportJob, PreviewJob, ProjectJob, job_of
 
 PREVIEW_NAME = "preview.png"
 _PURPOSES = {
@@ -63,6 +62,8 @@ class WorkerJobs:
         job = job_of(request)
         if isinstance(job, GenerateJob):
             return self._generate(job, report)
+        if isinstance(job, ExportJob):
+            return export_files(job.options, lambda stage, part: report(stage, part, None))
         if isinstance(job, PreviewJob):
             return preview(job)
         if isinstance(job, ImportJob):
@@ -83,7 +84,7 @@ class WorkerJobs:
 
         progress("load", 0.0)
         models = self._models(job.model, job.device)
-        result = generate_files(job.options, models, pseudonym(), progress)
+        result = generate_files(job.options, models, progress)
         self._pace = learned(pace, job.options, result["seconds"])
         return result
 

@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 
 from XrayToCTLib.errors import WrongUsage
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.options import AS_RECORDED, DEVICES, GenerateOptions, Reading
+from XrayToCTLib.options import AS_RECORDED, DEVICES, ExportOptions, GenerateOptions, Reading, ResultFiles
 
 PREFIX = "XRAYTOCT:"
 LONGEST_REQUEST = 1_000_000  # bytes of a line
-JOBS = ("generate", "preview", "models", "import", "project", "shutdown", "cancel")
-PATHS = ("xray", "output", "model", "file", "ct")
+JOBS = ("generate", "export", "preview", "models", "import", "project", "shutdown", "cancel")
+PATHS = ("xray", "output", "model", "file", "ct", "result")
 
 _READING = {"view", "invert", "flip", "crop"}
+_FILES = {"output", "formats", "anonymise", "pseudonym"}
 _KEYS = {
-    "generate": {"xray", "output", "model", "device", "refine", "uncertainty", "formats", "anonymise"} | _READING,
+    "generate": {"xray", "model", "device", "refine", "uncertainty"} | _FILES | _READING,
+    "export": {"result", "xray"} | _FILES,
     "preview": {"xray", "output", "model"} | _READING,
     "import": {"file"},
     "project": {"ct", "output", "kind", "geometry"},
@@ -34,6 +36,13 @@ class GenerateJob:
     options: GenerateOptions
     model: str | None
     device: str
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """Files of a result that is there already."""
+
+    options: ExportOptions
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class ProjectJob:
     geometry: Geometry
 
 
-Job = GenerateJob | PreviewJob | ModelsJob | ImportJob | ProjectJob
+Job = GenerateJob | ExportJob | PreviewJob | ModelsJob | ImportJob | ProjectJob
 PROJECTIONS = ("cone", "mean")
 
 
@@ -129,6 +138,8 @@ def job_of(request: Mapping[str, Any]) -> Job:
         return ImportJob(_path("file", _value(request, "file", str, None)))
     if name == "project":
         return _project_job(request)
+    if name == "export":
+        return _export_job(request)
     source, output = (_path(key, _value(request, key, str, None)) for key in ("xray", "output"))
     model = _value(request, "model", str, "") or None
     if model is not None and model.endswith(".safetensors"):
@@ -139,12 +150,10 @@ def job_of(request: Mapping[str, Any]) -> Job:
             return PreviewJob(source, output, reading, model)
         options = GenerateOptions(
             source=source,
-            output=output,
+            files=_files(request, output),
             reading=reading,
             refine_steps=_value(request, "refine", int, 0),
             uncertainty_samples=_value(request, "uncertainty", int, 0),
-            formats=_formats(request),
-            anonymise=_value(request, "anonymise", bool, False),
         )
     except ValueError as error:
         raise WrongUsage(f"The request cannot be carried out: {error}.") from error
@@ -152,6 +161,16 @@ def job_of(request: Mapping[str, Any]) -> Job:
     if device not in DEVICES:
         raise WrongUsage(f"The device must be one of {', '.join(DEVICES)}.")
     return GenerateJob(options, model, device)
+
+
+def _export_job(request: Mapping[str, Any]) -> ExportJob:
+    result, output = (_path(key, _value(request, key, str, None)) for key in ("result", "output"))
+    xray = _value(request, "xray", str, "")
+    try:
+        options = ExportOptions(result, _files(request, output), _path("xray", xray) if xray else None)
+    except ValueError as error:
+        raise WrongUsage(f"The request cannot be carried out: {error}.") from error
+    return ExportJob(options)
 
 
 def _project_job(request: Mapping[str, Any]) -> ProjectJob:
@@ -197,8 +216,10 @@ def _reading(request: Mapping[str, Any]) -> Reading:
     )
 
 
-def _formats(request: Mapping[str, Any]) -> tuple[str, ...]:
+def _files(request: Mapping[str, Any], folder: Path) -> ResultFiles:
+    """Raises ValueError as :class:`ResultFiles`."""
     formats = _value(request, "formats", list, ["nrrd"])
     if not all(isinstance(name, str) for name in formats):
         raise WrongUsage("A request's 'formats' must be a list of names.")
-    return tuple(dict.fromkeys(formats))
+    anonymise, pseudonym = _value(request, "anonymise", bool, False), _value(request, "pseudonym", str, "")
+    return ResultFiles(folder, tuple(dict.fromkeys(formats)), anonymise, pseudonym)

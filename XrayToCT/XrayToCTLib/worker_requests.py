@@ -33,10 +33,10 @@ def _ignore(_: Any) -> None:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told of a request; of ``finished`` and ``failed`` exactly one is called, once."""
+    """Who is told of a request, or of a run; of ``finished`` and ``failed`` exactly one is called, once."""
 
-    finished: Callable[[dict[str, Any]], None]
-    failed: Callable[[Failure], None]
+    finished: Callable[[Any], None] = _ignore
+    failed: Callable[[Failure], None] = _ignore
     progress: Callable[[Progress], None] = _ignore
 
 

@@ -8,11 +8,12 @@ import slicer
 from XrayToCTLib.comparing import compare_nodes, show_comparison
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.geometry import Geometry
-from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, show_in_view
+from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, set_title, show_in_view
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.compared_pictures import ComparedPictures
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
+from XrayToCTLib.panel.result_tip import ResultTip
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.views import in_turns, show_layout
 from XrayToCTLib.scene import SceneNodes
@@ -27,7 +28,7 @@ MODES = (
     ("difference", "Difference"),
 )
 PROJECTIONS = (("cone", "Cone beam of the model's geometry"), ("mean", "Mean along parallel rays"))
-MIXED_VIEW = "XrayToCTDifference"  # the third view of the comparing layout
+FIRST_VIEW, _, MIXED_VIEW = COMPARING_VIEWS  # the third shows both pictures, in one of the modes
 FLICKER_MILLISECONDS = 600
 
 
@@ -40,6 +41,7 @@ class CompareSection:
         self._modes = ChoiceBox(ui.compareModeBox, MODES, lambda key: context.set("compare_mode", key))
         self._projections = ChoiceBox(ui.projectionBox, PROJECTIONS, lambda key: context.set("projection", key))
         self._pictures = ComparedPictures(context, self._arrived, ui.metricsLabel.setText)
+        self._tip = ResultTip(ui.resultSelector)
         self._pair: tuple[Any, Any] | None = None  # of picture nodes
         self._which: Any = None  # pictures that are compared, and
         self._how: Any = None  # in which way
@@ -55,6 +57,7 @@ class CompareSection:
         self._modes.select(parameters.compare_mode)
         self._projections.select(parameters.projection)
         nodes = result_of(parameters.result)
+        self._tip.show(parameters.result)
         ui.compareSlider.setEnabled(parameters.compare_mode in ("blend", "checkerboard", "swipe"))
         ui.compareLayoutButton.setEnabled(nodes is not None)
         which = (nodes and nodes.result, parameters.projection, parameters.reference)
@@ -100,6 +103,7 @@ class CompareSection:
     def _fill_views(self) -> None:
         for view, picture in zip(COMPARING_VIEWS, self._pair or (), strict=False):
             show_in_view(slicer.mrmlScene, view, "Coronal", picture, is_linked=True)
+        set_title(slicer.mrmlScene, FIRST_VIEW, self._first_words())
         self._show_mixed()
 
     def _show_mixed(self) -> None:
@@ -110,18 +114,28 @@ class CompareSection:
             return
         mode = parameters.compare_mode
         if mode == "flicker":
+            self._put(self._pair[self._shows_second], self._flicker_words())
             self._flicker.start()
             return
         way = "difference" if mode == "side" else mode
         share = 1.0 if way == "difference" else parameters.compare_position / 100
-        self._put(show_comparison(*self._pair, way, share))
+        self._put(show_comparison(*self._pair, way, share), dict(MODES)[way])
 
     def _flip(self) -> None:
         if self._pair is None or not all(slicer.mrmlScene.IsNodePresent(picture) for picture in self._pair):
             self._flicker.stop()
             return
         self._shows_second = not self._shows_second
-        self._put(self._pair[self._shows_second])
+        self._put(self._pair[self._shows_second], self._flicker_words())
+
+    def _first_words(self) -> str:
+        """What the first picture is: a projection too, where another CT takes the X-ray's place."""
+        parameters = self._context.parameters
+        is_xray = parameters is None or parameters.reference is None
+        return COMPARING_VIEWS[FIRST_VIEW] if is_xray else "Reference"
+
+    def _flicker_words(self) -> str:
+        return f"Flicker: {'Projection' if self._shows_second else self._first_words()}"
 
     @staticmethod
     def _is_shown() -> bool:
@@ -129,8 +143,9 @@ class CompareSection:
         return manager is not None and manager.layout == COMPARING_LAYOUT
 
     @staticmethod
-    def _put(picture: Any) -> None:
-        """Shows the third picture; where it is there already, the view stays as it is."""
+    def _put(picture: Any, title: str) -> None:
+        """Shows the third picture and says what it is; where it is there already, the view stays as it is."""
+        set_title(slicer.mrmlScene, MIXED_VIEW, title)
         composite = slicer.mrmlScene.GetSingletonNode(MIXED_VIEW, "vtkMRMLSliceCompositeNode")
         if composite is None or composite.GetBackgroundVolumeID() != picture.GetID():
             show_in_view(slicer.mrmlScene, MIXED_VIEW, "Coronal", picture, is_linked=True)

@@ -18,6 +18,7 @@ class PanelContext:
         ui: the widgets of the .ui file by name.
         temporary_folder: for previews and for volumes on their way to the worker; it is removed with the panel.
         parameters: None while a scene closes; ``chosen`` is emitted when another set takes its place.
+        xrays: the file that a result was made of, by the result's own name; of this session, since no scene keeps it.
         result_added: emitted when a result has entered the scene.
     """
 
@@ -26,6 +27,7 @@ class PanelContext:
     runs: Runs
     temporary_folder: Path
     parameters: XrayToCTParameterNode | None = None
+    xrays: dict[str, Path] = field(default_factory=dict)
     result_added: Signal = field(default_factory=Signal)
 
     def set(self, name: str, value: Any) -> None:

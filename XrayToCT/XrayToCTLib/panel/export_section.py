@@ -1,16 +1,18 @@
-"""The section Export: files of the chosen X-ray's result, and a batch over a folder."""
+"""The section Export: files of the chosen result, and a batch over a folder."""
 
 from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.errors import XrayToCTError
+from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.generate_section import stage_words
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, export_formats, run_settings
+from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.texts import say
-from XrayToCTLib.panel.xray_source import is_chosen, xray_file
+from XrayToCTLib.panel.xray_source import xray_of_result
 from XrayToCTLib.progress import Progress
-from XrayToCTLib.worker_requests import Failure
+from XrayToCTLib.worker_requests import Failure, Listener
 
 EXPORT, BATCH = "export", "batch"
 
@@ -34,9 +36,10 @@ class ExportSection:
             if edit.currentPath != path:
                 edit.setCurrentPath(path)
         is_ready = not owner and bool(parameters.export_folder) and bool(export_formats(parameters))
-        ui.exportButton.setEnabled(owner == EXPORT or (is_ready and is_chosen(parameters)))
+        ui.exportResultLabel.setText(parameters.result.GetName() if parameters.result is not None else "None yet")
+        ui.exportButton.setEnabled(owner == EXPORT or (is_ready and parameters.result is not None))
         ui.batchButton.setEnabled(owner == BATCH or (is_ready and bool(parameters.batch_folder)))
-        ui.exportButton.setText("Cancel" if owner == EXPORT else "Export the X-ray's result")
+        ui.exportButton.setText("Cancel" if owner == EXPORT else "Export the result")
         ui.batchButton.setText("Cancel" if owner == BATCH else "Run the batch")
 
     def close(self) -> None:
@@ -46,18 +49,14 @@ class ExportSection:
         parameters = self._begin(EXPORT)
         if parameters is None:
             return
+        nodes = result_of(parameters.result)
+        if nodes is None:
+            self._say("The chosen volume is no result of this module; choose one in the section Compare.")
+            return
+        xray = xray_of_result(nodes, self._context.xrays.get(nodes.result), parameters)
+        listener = Listener(self._exported, self._failed, lambda progress: self._say(stage_words(progress)))
         try:
-            self._context.logic.export(
-                xray_file(parameters, self._context.temporary_folder),
-                Path(parameters.export_folder),
-                run_settings(parameters),
-                formats=export_formats(parameters),
-                anonymise=parameters.anonymise,
-                wait=False,
-                progress=lambda progress: self._say(stage_words(progress)),
-                finished=self._exported,
-                failed=self._failed,
-            )
+            self._context.logic.export(nodes, _files(parameters), xray, listener, wait=False)
         except XrayToCTError as error:
             self._say(str(error))
             return
@@ -70,10 +69,8 @@ class ExportSection:
         try:
             self._context.logic.batch(
                 Path(parameters.batch_folder),
-                Path(parameters.export_folder),
+                _files(parameters),
                 run_settings(parameters),
-                formats=export_formats(parameters),
-                anonymise=parameters.anonymise,
                 wait=False,
                 progress=self._show_batch,
                 finished=lambda report: self._say(report.sentences()),
@@ -105,3 +102,7 @@ class ExportSection:
     def _show_run(self) -> None:
         if self._context.parameters is not None:
             self.refresh(self._context.parameters)
+
+
+def _files(parameters: XrayToCTParameterNode) -> ResultFiles:
+    return ResultFiles(Path(parameters.export_folder), export_formats(parameters), parameters.anonymise)

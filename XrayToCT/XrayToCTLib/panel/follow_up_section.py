@@ -9,6 +9,7 @@ from XrayToCTLib.follow_up import Change, add_change
 from XrayToCTLib.layouts import FOLLOW_UP_LAYOUT, show_follow_up
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
+from XrayToCTLib.panel.result_tip import ResultTip
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.views import in_turns, show_layout
@@ -32,11 +33,14 @@ class FollowUpSection:
     def __init__(self, context: PanelContext) -> None:
         self._context = context
         self._ui = context.ui
+        self._tips = ResultTip(context.ui.earlierSelector), ResultTip(context.ui.laterSelector)
         context.ui.followUpButton.connect("clicked()", self._show)
 
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
         """Shows what can be done."""
         earlier, later = parameters.earlier, parameters.later
+        for tip, ct in zip(self._tips, (earlier, later), strict=True):
+            tip.show(ct)
         self._ui.followUpButton.setEnabled(earlier is not None and later is not None and earlier is not later)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.warm_up import warm_up
 from XrayToCTLib.panel.xray_source import is_chosen, xray_file
 from XrayToCTLib.progress import Progress
-from XrayToCTLib.worker_requests import Failure
+from XrayToCTLib.worker_requests import Failure, Listener
 
 OWNER = "generate"
 _STAGES = {
@@ -81,14 +81,13 @@ class GenerateSection:
             return
         self._show_progress(Progress("start", 0.0, None))
         warm_up()
-        context.logic.process(
-            path,
-            run_settings(parameters),
-            wait=False,
-            progress=self._show_progress,
-            finished=self._finished,
-            failed=self._failed,
-        )
+
+        def finished(nodes: Any) -> None:
+            context.xrays[nodes.result] = path
+            self._finished(nodes)
+
+        listener = Listener(finished, self._failed, self._show_progress)
+        context.logic.process(path, run_settings(parameters), listener, wait=False)
         context.runs.begin(OWNER)
 
     def _show_run(self) -> None:

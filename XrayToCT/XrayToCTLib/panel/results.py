@@ -25,8 +25,9 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class ResultSummary:
-    """What the panel shows of a result. Probabilities are in [0, 1]."""
+    """What the panel shows of a result. Probabilities are in [0, 1]; ``made`` says in a few words how it was made."""
 
+    made: str = ""
     classes: Mapping[str, float] = field(default_factory=dict)
     findings: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[CheckRow, ...] = ()
@@ -54,11 +55,31 @@ def summary_of(nodes: SceneNodes | None) -> ResultSummary:
         return ResultSummary()
     checks, warnings = told.get("checks"), told.get("warnings")
     return ResultSummary(
+        made=_made(told),
         classes=_probabilities(told.get("classes")),
         findings=_probabilities(told.get("findings")),
         checks=tuple(_check(one) for one in checks if isinstance(one, dict)) if isinstance(checks, list) else (),
         warnings=tuple(str(one) for one in warnings) if isinstance(warnings, list) else (),
     )
+
+
+def _made(told: dict[str, Any]) -> str:
+    """What two results of one X-ray may differ in, as far as it is told."""
+    model, steps = _within(told, "model", "name"), _within(told, "refinement", "after", "steps")
+    samples = _within(told, "uncertainty", "samples")
+    words = (
+        f"model {model}" if isinstance(model, str) else "",
+        f"{steps} steps of refinement" if _is_number(steps) and steps else "",
+        f"uncertainty of {samples} volumes" if _is_number(samples) else "",
+    )
+    return ", ".join(word for word in words if word)
+
+
+def _within(told: Any, *keys: str) -> Any:
+    """What objects in objects hold under these keys; None where one is missing."""
+    for key in keys:
+        told = told.get(key) if isinstance(told, dict) else None
+    return told
 
 
 def _probabilities(told: Any) -> dict[str, float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 
 from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.choices import ChoiceBox
@@ -38,6 +39,7 @@ class XraySection:
         ui.xrayNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: context.set("xray_volume", node))
         ui.cropRowsRange.connect("valuesChanged(double,double)", self._crop_rows)
         ui.cropColumnsRange.connect("valuesChanged(double,double)", self._crop_columns)
+        ui.xrayFolderButton.connect("clicked()", self._choose_folder)
         ui.sampleButton.connect("clicked()", self.take_sample)
         ui.dicomRefreshButton.connect("clicked()", self._list_series)
         ui.previewButton.connect("clicked()", self.ask_for_preview)
@@ -47,6 +49,7 @@ class XraySection:
         self._delay.connect("timeout()", self.ask_for_preview)
         self._previewed: Any = None  # what the preview shows; None before the first one
         self._number = 0
+        self._folder_problem = ""
 
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
         """Shows the settings."""
@@ -63,7 +66,7 @@ class XraySection:
         _show_range(ui.cropRowsRange, parameters.crop_top, parameters.crop_bottom)
         _show_range(ui.cropColumnsRange, parameters.crop_left, parameters.crop_right)
         rows = {
-            "file": (ui.xrayPathEditLabel, ui.xrayPathEdit),
+            "file": (ui.xrayPathEditLabel, ui.xrayPathEdit, ui.xrayFolderButton),
             "dicom": (ui.dicomBoxLabel, ui.dicomBox, ui.dicomRefreshButton),
             "volume": (ui.xrayNodeSelectorLabel, ui.xrayNodeSelector),
         }
@@ -120,14 +123,25 @@ class XraySection:
         settings = run_settings(parameters)
         return (*which, node and node.GetID(), settings.view, settings.invert, settings.flip, settings.crop)
 
+    def _choose_folder(self) -> None:
+        """CTK's path line chooses a file where it takes both."""
+        before = self._context.parameters.xray_path if self._context.parameters is not None else ""
+        chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), "Folder of X-rays", before)
+        if chosen:
+            self._context.set("xray_path", chosen)
+
     def _list_files(self, parameters: XrayToCTParameterNode) -> None:
         path = Path(parameters.xray_path)
         names: list[str] = []
+        problem = ""
         if parameters.xray_path and path.is_dir():
             try:
                 names = [file.name for file in files_in(path)]
-            except XrayToCTError:
-                names = []  # an empty folder offers nothing; what is missing is said when the work starts
+            except XrayToCTError as error:
+                problem = str(error)
+        if problem != self._folder_problem:
+            self._folder_problem = problem
+            say(self._ui.previewText, problem)
         if list(self._files.keys) != names:
             self._files.fill([(name, name) for name in names])
         self._files.select(parameters.folder_file)

@@ -8,6 +8,8 @@ import slicer
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode
+from XrayToCTLib.results_folder import XRAY_UID_ATTRIBUTE
+from XrayToCTLib.scene import SceneNodes
 
 # Computed, digital and analogue radiography, and radiofluoroscopy, as which some chest units send.
 _XRAY_MODALITIES = ("CR", "DX", "RG", "RF")
@@ -29,12 +31,28 @@ def xray_file(parameters: XrayToCTParameterNode, folder: Path) -> Path:
         return _volume_file(parameters.xray_volume, folder)
     if not parameters.xray_path:
         raise UnsuitableInput("No X-ray is chosen; choose a file in the section X-ray, or take the sample X-ray.")
-    path = Path(parameters.xray_path)
+    path = _chosen_path(parameters)
     if path.is_dir():
-        if not parameters.folder_file:
-            raise UnsuitableInput(f"{path} holds no files; choose an X-ray or a folder of them.")
-        return path / parameters.folder_file
+        raise UnsuitableInput(f"{path} holds no files; choose an X-ray or a folder of them.")
     return path
+
+
+def xray_of_result(nodes: SceneNodes, made_of: Path | None, parameters: XrayToCTParameterNode) -> Path | None:
+    """The DICOM file that a result was made of, as far as it is known; None where it was none, or is not.
+
+    Args:
+        made_of: the file, where the result was made in this session.
+    """
+    uid = nodes.ct.GetAttribute(XRAY_UID_ATTRIBUTE) if nodes.ct is not None else None
+    if not uid:
+        return None
+    database = dicom_database()
+    in_database = database.fileForInstance(uid) if database is not None else ""
+    known = [path for path in (made_of, Path(in_database) if in_database else None) if path is not None]
+    found = next((path for path in known if path.is_file()), None)
+    if found is None and parameters.source == "file" and is_chosen(parameters):
+        return _chosen_path(parameters)  # whether it is the one, the worker sees by its identifier
+    return found
 
 
 def is_chosen(parameters: XrayToCTParameterNode) -> bool:
@@ -67,6 +85,12 @@ def dicom_database() -> Any:
     """Slicer's DICOM database; None where there is none or it is not open."""
     database = getattr(slicer, "dicomDatabase", None)
     return database if database is not None and database.isOpen else None
+
+
+def _chosen_path(parameters: XrayToCTParameterNode) -> Path:
+    """The file that is typed, or that is chosen in a folder; the folder itself where it holds none."""
+    path = Path(parameters.xray_path)
+    return path / parameters.folder_file if path.is_dir() else path
 
 
 def _series_file(series: str) -> Path:
