@@ -38,6 +38,17 @@ def host() -> Iterator[Any]:
     slicer_host.stop()
 
 
+@pytest.fixture
+def nothing_left_over(host: Any) -> Iterator[None]:
+    """Empties the scene and forgets what was recorded, after each test of the host itself."""
+    yield
+    import slicer
+
+    host.process_events(0)
+    slicer.mrmlScene.Clear(0)
+    host.recorded.clear()
+
+
 @pytest.fixture(scope="session")
 def chest() -> np.ndarray:
     """A simulated chest: network values (64, 64, 64)."""
