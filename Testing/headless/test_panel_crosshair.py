@@ -101,7 +101,8 @@ def drawn_ray() -> Any:
 
 
 def cut_at(anterior_mm: float) -> np.ndarray:
-    """Where the drawn ray crosses a coronal plane (RAS A in mm): the middle, in RAS, of what a coronal slice view shows."""
+    """Where the ray that is shown crosses a coronal plane (RAS A in mm): the middle of the cut, in RAS."""
+    assert drawn_ray().GetDisplayNode().GetVisibility()
     plane = vtk.vtkPlane()
     plane.SetOrigin(0.0, anterior_mm, 0.0)
     plane.SetNormal(0.0, 1.0, 0.0)
@@ -129,7 +130,6 @@ def test_the_mouse_on_the_ct_marks_the_xray_at_the_pixel_that_the_voxel_made(lin
             point = ras_of(linked.ct)(voxel)
             under_mouse = move_mouse(view, point)
             assert np.abs(under_mouse - point).max() < 1, "a pixel of the screen is smaller than a mm here"
-            assert drawn_ray().GetDisplayNode().GetVisibility()
             assert np.abs(pixel_of(linked.radiograph, cut_at(on_xray)) - made).max() < 1, (view, voxel)
 
 
@@ -138,7 +138,6 @@ def test_the_mouse_on_the_xray_marks_the_ray_through_the_voxel_that_made_the_pix
     for voxel, pixel in voxels:
         point = ras_of(linked.ct)(voxel)
         move_mouse("XrayToCTXray", ras_of(linked.radiograph)((0, *pixel)))
-        assert drawn_ray().GetDisplayNode().GetVisibility()
         crossing = cut_at(point[1])
         # What is a pixel of the X-ray's plane on the coronal plane of the voxel: by the rays through two neighbours.
         move_mouse("XrayToCTXray", ras_of(linked.radiograph)((0, pixel[0] + 1, pixel[1] + 1)))
