@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +37,17 @@ def host() -> Iterator[Any]:
     slicer_host.start()
     yield slicer_host
     slicer_host.stop()
+
+
+@pytest.fixture
+def nothing_left_over(host: Any) -> Iterator[None]:
+    """Empties the scene and forgets what was recorded, after each test of the host itself."""
+    yield
+    import slicer
+
+    host.process_events(0)
+    slicer.mrmlScene.Clear(0)
+    host.recorded.clear()
 
 
 @pytest.fixture(scope="session")
@@ -175,3 +187,26 @@ def panel(module_widget: Any, made_result: Path, monkeypatch: pytest.MonkeyPatch
     module_widget.logic.cancel()
     module_widget.logic.close()
     process_events(0)
+
+
+@pytest.fixture(scope="session")
+def study_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
+    """A reader study: the readers' folder, the key's path, the study. No test changes these files."""
+    from made_study import made_study
+
+    return made_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture
+def study_folder(study_files: tuple[Path, Path, Any], tmp_path: Path) -> Path:
+    """A copy of its readers' folder, of the test's own."""
+    return Path(shutil.copytree(study_files[0], tmp_path / "study"))
+
+
+@pytest.fixture
+def form(host: Any) -> Iterator[Any]:
+    """The widgets of the section Reader study (`study_section_clicks`) in a window of its own."""
+    from study_section_clicks import opened_section
+
+    with opened_section() as widgets:
+        yield widgets

@@ -16,13 +16,15 @@ from XrayToCTLib.uncertainty import Uncertainty
 from XrayToCTLib.volume import network_from_ct
 
 SIDE = 64
+GEOMETRY = Geometry(detector_pixels=(SIDE, SIDE))
 SHA256 = "0123456789abcdef" * 4
 
 
-def made_prediction(radiograph: Radiograph | None = None, source: Path = Path("chest.png")) -> Prediction:
+def made_prediction(
+    radiograph: Radiograph | None = None, source: Path = Path("chest.png"), geometry: Geometry = GEOMETRY
+) -> Prediction:
     """At 64 voxels a side, with two checks and a warning."""
     volume = network_from_ct(asymmetric_body(), SIDE)
-    geometry = Geometry(detector_pixels=(SIDE, SIDE))
     projection = project(volume, geometry)
     image = np.clip(projection + 0.1, 0, 1)
     return Prediction(

@@ -1,12 +1,15 @@
 """A small reader study: the asymmetric body as three arms of four patients, some shown twice (no tests here)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from asymmetric_body import asymmetric_body
+from XrayToCTLib.reader_study.answers import Answer, Mark
 from XrayToCTLib.reader_study.blinding import Blinding, ListedCase, make_study
+from XrayToCTLib.reader_study.session import ReadingSession
 from XrayToCTLib.reader_study.study import Study
 
 READERS = ["R1", "R2"]
@@ -15,6 +18,8 @@ PATIENTS = ("Jane-Doe", "John-Roe", "Ann-Poe", "Max-Moe")
 CONDITIONS = ("healthy", "sick", "tb", "healthy")
 REPEATS = 2
 SIZE = 32
+CASES = len(ARMS) * len(PATIENTS) + REPEATS
+MARK = Mark("pleural gap", "axial", (10.0, -20.5, 33.0))
 
 
 def listed_cases(folder: Path) -> list[ListedCase]:
@@ -48,3 +53,15 @@ def made_study(folder: Path, seed: int = 11) -> tuple[Path, Path, Study]:
 def case_values(path: Path) -> np.ndarray:
     """The voxels of a case, in HU."""
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def answer(code: str, realism: int = 4, condition: str = "tb", marks: tuple[Mark, ...] = (MARK,)) -> Answer:
+    """An answer to a case."""
+    return Answer(code, realism, 2, condition, marks, "fine", 12.5, "2026-01-02T03:04:05+00:00")
+
+
+def read_all(folder: Path, reader: str, realism: Callable[[str], int], condition: Callable[[str], str]) -> None:
+    """Answers every case: ``realism`` and ``condition`` are functions of a case's code."""
+    session = ReadingSession(folder, reader)
+    while not session.is_finished:
+        session.submit(realism(session.code), 3, condition(session.code), (), "")

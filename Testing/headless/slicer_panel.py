@@ -1,12 +1,9 @@
 """The module's panel on the stand-in for Slicer, with real clicks (no tests here; the fixtures are in conftest)."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from conftest import REPOSITORY
 from slicer_host import process_events, wait_until
@@ -80,20 +77,3 @@ def settle() -> None:
     """Lets what goes on in turns of the event loop come to its end: so many turns, however long they take."""
     for _ in range(20):
         process_events(0)
-
-
-def longest_gap(work: Callable[[], None]) -> float:
-    """Seconds of this thread's own computing time for which the event loop stood still at most while ``work`` ran it.
-
-    Computing time, since a busy machine would fail any other clock.
-    """
-    import qt
-
-    ticks = [time.thread_time()]
-    timer = qt.QTimer()
-    timer.setInterval(1)
-    timer.connect("timeout()", lambda: ticks.append(time.thread_time()))
-    timer.start()
-    work()
-    timer.stop()
-    return max(np.diff([*ticks, time.thread_time()]))

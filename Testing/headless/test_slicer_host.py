@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_over(host):
-    yield
-    host.process_events(0)
-    import slicer
-
-    slicer.mrmlScene.Clear(0)
-    host.recorded.clear()
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
-from slicer_panel import longest_gap
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
 from XrayToCTLib.notice import notice_of
 from XrayToCTLib.options import ResultFiles
@@ -87,21 +86,6 @@ def test_the_sample_goes_from_one_click_to_all_nodes_in_the_scene(panel) -> None
     assert panel.parameters.result is result.ct
     assert "not for diagnostic use" in panel.ui.stageLabel.text
     assert "Sizes are nominal." in panel.ui.stageLabel.text  # a warning of the result
-
-
-def test_from_apply_to_the_filled_panel_the_event_loop_never_stands_still_for_a_tenth_of_a_second(panel, xray) -> None:
-    panel.generate(xray)  # what the program imports on first use, it has by now
-    slicer.mrmlScene.Clear(False)
-    panel.take(xray)
-    for section in ("compareSection", "readSection", "checksSection"):
-        getattr(panel.ui, section).collapsed = False
-
-    def work() -> None:
-        panel.click("applyButton")
-        panel.wait_until_idle()
-
-    assert longest_gap(work) < 0.1
-    assert panel.parameters.result is not None
 
 
 def test_cancel_ends_the_worker_within_a_second_and_leaves_no_node(panel, xray) -> None:

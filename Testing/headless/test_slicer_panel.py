@@ -454,25 +454,6 @@ def test_results_of_one_xray_are_told_apart_in_the_panels_lists(done, xray) -> N
     assert names[0] in done.ui.earlierSelector.toolTip
 
 
-def test_the_crosshair_in_the_ct_marks_its_ray(done) -> None:
-    from XrayToCTLib.crosshair import RAY_ROLE
-
-    done.ui.readSection.collapsed = False
-    done.ui.crosshairCheckBox.click()
-    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-    crosshair.SetCursorPositionRAS([10.0, 20.0, 30.0])
-    process_events(0)
-    rays = [
-        node
-        for node in slicer.util.getNodesByClass("vtkMRMLModelNode")
-        if node.GetAttribute("XrayToCT.Role") == RAY_ROLE
-    ]
-    assert len(rays) == 1
-    assert rays[0].GetDisplayNode().GetVisibility()
-    done.ui.crosshairCheckBox.click()
-    assert not rays[0].GetDisplayNode().GetVisibility()
-
-
 class TestMissingPackages:
     """What is missing is named, and installed only after the user has agreed, once."""
 

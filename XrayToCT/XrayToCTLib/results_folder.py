@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -69,31 +69,16 @@ def read_stored(folder: str | Path) -> StoredResult:
     Raises:
         UnsuitableInput: a file is missing, damaged, does not fit the others, or is not marked as synthetic.
     """
-    steps = read_in_steps(folder)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
-
-
-def read_in_steps(folder: str | Path) -> Generator[None, None, StoredResult]:
-    """As `read_stored`, with a pause after each file: for a viewer that must not stand still."""
     folder = Path(folder)
     result, geometry = _read_result(folder / "result.json")
-    yield
     ct, marks = _read_ct(folder / "ct.nrrd", geometry)
-    yield
     pictures = {name: read_picture(folder / f"{name}.nrrd") for name in ("radiograph", "projection")}
     if (folder / "difference.nrrd").exists():
         pictures["difference"] = read_picture(folder / "difference.nrrd")
     for name, picture in pictures.items():
         if picture.shape != pictures["radiograph"].shape:
             raise unsuitable(folder / f"{name}.nrrd", "has another size than the X-ray", _AGAIN)
-    maps = {}
-    for name in ("uncertainty", "saliency"):
-        yield
-        maps[name] = _read_map(folder / f"{name}.nrrd", ct)
+    maps = {name: _read_map(folder / f"{name}.nrrd", ct) for name in ("uncertainty", "saliency")}
     return StoredResult(result, geometry, ct, pictures, maps, marks)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from XrayToCTLib.background import in_background
 from XrayToCTLib.errors import UnsuitableInput
-from XrayToCTLib.results_folder import XRAY_UID_ATTRIBUTE, read_in_steps, read_results, scene_content
+from XrayToCTLib.results_folder import XRAY_UID_ATTRIBUTE, read_results
 from XrayToCTLib.scene import GEOMETRY_ATTRIBUTE, RESULT_ATTRIBUTE, ROLES, SceneNodes, all_nodes, build_scene
 from XrayToCTLib.volume import write_nrrd
 from XrayToCTLib.volume_nodes import ROLE_ATTRIBUTE, image_of
@@ -44,10 +45,10 @@ def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
 
 
 def results_in_steps(folder: str | Path, scene: Any | None = None) -> Generator[None, None, SceneNodes]:
-    """As `add_results`, with pauses; closing the generator before its end leaves the scene as it was."""
-    stored = yield from read_in_steps(folder)
-    yield
-    nodes = build_scene(scene_content(stored), scene)
+    """As `add_results`, with pauses while a thread reads the files; closing the generator before its end leaves the
+    scene as it was."""
+    content = yield from in_background(lambda: read_results(folder))
+    nodes = build_scene(content, scene)
     try:
         yield  # showing the result takes its time, too
     except GeneratorExit:

@@ -1,7 +1,8 @@
 """What the Slicer module does, without any widget: usable from scripts, from tests and by the panel.
 
 Work runs in the worker process. `poll` has to be called now and then (the panel's timer does) until `is_busy` is false;
-with ``wait=True`` that is done here. Results enter the scene in small steps, so that no call of `poll` takes long.
+with ``wait=True`` that is done here. Results are read in a thread and enter the scene in steps, so that no call of
+`poll` takes long.
 """
 
 from __future__ import annotations

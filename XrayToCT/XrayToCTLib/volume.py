@@ -131,13 +131,14 @@ def write_nifti(image: sitk.Image, path: str | Path, marks: Mapping[str, str]) -
     Its description (79 characters) carries the notice and as many of the values of ``marks`` as fit; all of them, as
     JSON, are in a header extension of the kind "comment" (https://nifti.nimh.nih.gov/nifti-1, section on extensions).
     """
+    marks = {key: _one_line(value) for key, value in marks.items()}
     notice = marks["XrayToCT.Notice"]
     words = [notice, *(value for value in marks.values() if value != notice)]
     description = "; ".join(words).encode("ascii", "replace")[:_NIFTI_DESCRIPTION_LENGTH].decode()
     marked = _marked(image, {"ITK_FileNotes": description, NIFTI_FIELD: NIFTI_MARK})
     with replacing(Path(path), ".nii") as plain:
         sitk.WriteImage(marked, str(plain), useCompression=False)
-        content = _with_nifti_extension(plain.read_bytes(), json.dumps(dict(marks), ensure_ascii=False))
+        content = _with_nifti_extension(plain.read_bytes(), json.dumps(marks, ensure_ascii=False))
         # No name and no time, so that the same volume gives the same file.
         plain.write_bytes(gzip.compress(content, _GZIP_LEVEL, mtime=0))
 
@@ -160,9 +161,18 @@ def _shift_scale(image: sitk.Image) -> sitk.Image:
 
 
 def _marked(image: sitk.Image, metadata: Mapping[str, str]) -> sitk.Image:
-    marked = sitk.Image(image)
-    for key in marked.GetMetaDataKeys():
-        marked.EraseMetaData(key)  # a source file's own header must not stay beside ours
+    """A copy with ``metadata`` as its whole header: what stood in a source file's must not stay beside our marks.
+
+    The copy is of the values and their place alone. To take the source's keys out one by one would not do: those that
+    are no UTF-8 cannot be named in Python.
+    """
+    marked = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image))
+    marked.CopyInformation(image)
     for key, value in metadata.items():
-        marked.SetMetaData(key, " ".join(value.split()))
+        marked.SetMetaData(key, _one_line(value))
     return marked
+
+
+def _one_line(text: str) -> str:
+    """A value for a header: in one line, and with a question mark for each character that no header can hold."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -201,7 +201,7 @@ def _rating_row(reader: str, place: int, entry: KeyEntry, answer: Answer) -> lis
 
 def _mark_rows(reader: str, entry: KeyEntry, answer: Answer) -> Iterator[list[object]]:
     for mark in answer.marks:
-        point = [f"{value:.1f}" for value in mark.point_mm]
+        point = [round(value, 1) + 0.0 for value in mark.point_mm]  # numbers: a text with a minus would get a quote
         yield [reader, entry.code, entry.arm, mark.kind, mark.plane, *point, mark.note]
 
 
