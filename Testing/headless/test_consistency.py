@@ -133,5 +133,5 @@ def test_the_wall_around_the_lungs_stays_tissue_and_far_from_them_a_film_may_end
     assert walls[was_tissue[:, :, 16:48, 20:36, 11:53]].min() >= 0.27 - 1e-6
     assert (result[volume == 0.07] - 0.07).abs().max() > 0.01  # in the lungs anything may come out
     film = radiograph_from_ct(volume, GEOMETRY)
-    film[:, :, 54:] = 0  # the picture ends below the chest
-    assert consistent(volume, film, GEOMETRY, 8)[:, :, 20:44, 54:57, 20:44].mean() < 0.26
+    film[:, :, 54:] = -film.max()  # the picture ends below the chest
+    assert consistent(volume, film, GEOMETRY, 4)[:, :, 20:44, 54:57, 44:54].max() < 0.26
