@@ -135,8 +135,8 @@ def test_the_wall_around_the_lungs_stays_tissue_and_far_from_them_a_film_may_end
     assert (result[volume == 0.07] - 0.07).abs().max() > 0.01  # in the lungs anything may come out
     film = radiograph_from_ct(volume, GEOMETRY)
     film[:, :, 52:58] *= 0.3  # a dark band below the chest
-    below = (slice(None), slice(None), slice(20, 44), slice(52, 54), slice(44, 54))
+    below = (slice(None), slice(None), slice(20, 44), slice(51, 54), slice(44, 54))
     free = consistent(volume, film, GEOMETRY, 4)[below]
     monkeypatch.setattr(consistency, "_NEAR_LUNGS_MM", 100.0)
     held = consistent(volume, film, GEOMETRY, 4)[below]
-    assert free.mean() < 0.2 < 0.27 - 1e-6 <= held.min()
+    assert free.mean() < 0.25 < 0.27 - 1e-6 <= held.min()
