@@ -72,12 +72,13 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
 def _least(volume: Tensor, geometry: Geometry) -> Tensor:
     """What each voxel of (N, 1, D, H, W) keeps at least: tissue around the lungs stays tissue."""
     lungs = [(case < _LUNG) & ~outside_air(case, _LUNG) for case in volume[:, 0].float().cpu().numpy()]
-    near = torch.from_numpy(np.stack(lungs))[:, None].to(volume)
-    for axis, (count, side) in enumerate(zip(volume.shape[2:], geometry.volume_mm, strict=True)):
+    near = F.max_pool3d(torch.from_numpy(np.stack(lungs))[:, None].to(volume), 2)  # half as fine: an eighth of the time
+    for axis, (count, side) in enumerate(zip(near.shape[2:], geometry.volume_mm, strict=True)):
         kernel, padding = [1, 1, 1], [0, 0, 0]
         padding[axis] = round(_NEAR_LUNGS_MM * count / side)
         kernel[axis] = 2 * padding[axis] + 1
         near = F.max_pool3d(near, kernel, 1, padding)
+    near = F.interpolate(near, volume.shape[2:])
     return torch.where(volume > _STAYS_TISSUE, _STAYS_TISSUE * near, torch.zeros_like(near))
 
 
