@@ -22,8 +22,9 @@ _PAINTED = (
 )
 _SPREAD = (
     "Made consistent with the radiograph, the volume repeats the film along each ray, in whatever tissue lies there: "
-    "shadows of ribs and vessels in front of and behind their place, thin spots and gaps in a chest wall with none. "
-    "Agreement with the radiograph is forced, and no evidence that the volume is right."
+    "shadows of ribs and vessels in front of and behind their place, thin spots in the chest wall. Agreement with the "
+    "radiograph is forced, and no evidence that the volume is right; nor is a closed chest wall, for near the lungs "
+    "tissue is kept from becoming air."
 )
 _NO_MORE = "A generated volume does not hold more than its radiograph; small lesions do not survive generation."
 _SHORTCUTS = "It may rest on shortcuts: wherever a class comes from one source only, it learns the source."
