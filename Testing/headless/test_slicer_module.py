@@ -13,6 +13,7 @@ import pytest
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
+from XrayToCTLib.layouts import STUDY_VIEWS
 from XrayToCTLib.notice import notice_of
 from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.scene_results import results_of
@@ -65,10 +66,13 @@ def named(xray: Path, name: str) -> Path:
 def test_loading_takes_under_half_a_second_and_imports_nothing_that_slicer_lacks() -> None:
     path = os.pathsep.join(str(REPOSITORY / name) for name in ("XrayToCT", "Testing"))
     run = [sys.executable, "-c", LOADING, str(MODULE)]
-    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
-    assert done.returncode == 0, done.stderr
-    seconds, *modules = done.stdout.splitlines()[-1].split()
-    assert float(seconds) < 0.5  # of computing
+    seconds = []
+    for _ in range(3):  # the least of three: what else the machine does can only add
+        done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+        assert done.returncode == 0, done.stderr
+        first, *modules = done.stdout.splitlines()[-1].split()
+        seconds.append(float(first))
+    assert min(seconds) < 0.5  # of computing
     assert not {"torch", "monai", "lightning", "highdicom", "safetensors"} & set(modules)
 
 
@@ -227,7 +231,9 @@ def test_a_saved_scene_brings_back_settings_results_and_layout(panel, xray, tmp_
 def test_the_notice_is_in_every_view_as_long_as_something_synthetic_is_in_the_scene(panel, xray) -> None:
     panel.generate(xray)
     manager = slicer.app.layoutManager()
-    views = [manager.sliceWidget(name).sliceView() for name in manager.sliceViewNames()]
+    # Those of a reader study, if one was read before, keep the study's own notice.
+    names = [name for name in manager.sliceViewNames() if name not in STUDY_VIEWS]
+    views = [manager.sliceWidget(name).sliceView() for name in names]
     views += [manager.threeDWidget(number).threeDView() for number in range(manager.threeDViewCount)]
     assert len(views) >= 4
     assert all(has_notice(view) for view in views)
