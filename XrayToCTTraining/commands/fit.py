@@ -144,13 +144,18 @@ def _classifier_options(kind: str) -> Callable[[ArgumentParser], None]:
 
 def _run_classifier(kind: str) -> Callable[[Namespace], None]:
     def run(options: Namespace) -> None:
+        from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS
         from XrayToCTTraining import classification
         from XrayToCTTraining.data.cohort import open_cohort
+        from XrayToCTTraining.data.lines import write_lines
         from XrayToCTTraining.strategies import volumes_of
 
         cohort, settings = open_cohort(options.cohort), _settings(getattr(classification, kind), options)
         generator, style = options.get("generator"), options.get("style")
         folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
+        if kind == "XrayClassifierFit" and settings.augment == "styles":
+            folder, size = options.run / "lines", XRAY_CLASSIFIERS[settings.classifier].size
+            write_lines(cohort, cohort.of_split("training"), size, settings.planted, folder)
         classification.fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
 
     return run
