@@ -27,8 +27,8 @@ class XrayClassifierConfig:
 
     classes, findings: names of the outputs, in their order. size: side of the radiograph in pixels; others are resized.
     patch: side of a patch in pixels. width: values a token has. depth: layers. heads: of attention in each layer.
-    stem: channels of the first of the 3x3 convolutions that halve the picture until a patch is a pixel, each with twice
-        as many as the one before; 0: one convolution over each patch in their place.
+    stem: channels of the first of the convolutions that halve the picture until a patch is a pixel, each with twice as
+        many as the one before; 0: one convolution over each patch in their place.
     shadows: kinds of lesions; each patch says whether the shadow of each lies on it, and the classes rest on these too.
 
     Raises ValueError where the sizes do not fit each other.
@@ -68,7 +68,7 @@ class XrayClassifierConfig:
 XRAY_CLASSIFIERS = {
     "vit-s16": XrayClassifierConfig(),
     "small": XrayClassifierConfig(size=128, width=128, depth=6, heads=4),
-    "compact": XrayClassifierConfig(size=128, patch=8, width=96, depth=3, heads=4, stem=24, shadows=SHADOWS),
+    "compact": XrayClassifierConfig(size=128, patch=16, width=96, depth=3, heads=4, stem=16, shadows=SHADOWS),
     "test": XrayClassifierConfig(size=32, patch=8, width=16, depth=2, heads=2),
     "compact-test": XrayClassifierConfig(size=32, patch=8, width=16, depth=1, heads=2, stem=4, shadows=SHADOWS),
 }
@@ -93,6 +93,8 @@ class XrayClassifier(nn.Module):
         )
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.shadows = nn.Linear(width, len(config.shadows)) if config.shadows else None
+        if self.shadows is not None:
+            nn.init.constant_(self.shadows.bias, -4)  # shadows are rare: most of a fit would go into learning that
         self.output = nn.Linear(config.features, len(config.classes))
         self.findings = nn.Linear(config.features, len(config.findings)) if config.findings else None
 
@@ -129,11 +131,28 @@ class XrayClassifier(nn.Module):
         return self.output(features), None if self.findings is None else self.findings(features), shadows
 
 
+class _Halving(nn.Module):
+    """Two 3x3 convolutions, the first of stride 2, beside a plain average (He et al. 2016)."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels_in, channels, 3, 2, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+        self.beside = nn.Conv2d(channels_in, channels, 1, bias=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C', H / 2, W / 2)."""
+        inner = self.second_norm(self.second(F.relu(self.first_norm(self.first(values)))))
+        return F.relu(inner + self.beside(F.avg_pool2d(values, 2)))
+
+
 def _stem(config: XrayClassifierConfig) -> nn.Sequential:
-    """Convolutions from (N, 1, size, size) to (N, width, places, places)."""
-    parts: list[nn.Module] = []
-    channels_in, channels = 1, config.stem
-    for _ in range(config.patch.bit_length() - 1):
-        parts += [nn.Conv2d(channels_in, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), nn.GELU()]
-        channels_in, channels = channels, 2 * channels
-    return nn.Sequential(*parts, nn.Conv2d(channels_in, config.width, 1))
+    """From (N, 1, size, size) to (N, width, places, places)."""
+    channels = config.stem
+    parts: list[nn.Module] = [nn.Conv2d(1, channels, 5, 2, 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    for _ in range(config.patch.bit_length() - 2):
+        parts.append(_Halving(channels, 2 * channels))
+        channels *= 2
+    return nn.Sequential(*parts, nn.Conv2d(channels, config.width, 1), nn.BatchNorm2d(config.width))
