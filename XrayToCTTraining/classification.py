@@ -317,10 +317,10 @@ def build_classifier(record: dict[str, Any]) -> Classifier:
     """An untrained network for the settings of a fit and its ``kind``."""
     findings = FINDINGS if record["findings"] else ()
     if record["kind"] == "xray":
-        return XrayClassifier(_xray_config(record["classifier"], findings))
+        return XrayClassifier(xray_config(record["classifier"], findings))
     ct = replace(_ct_config(record["classifier"]), findings=findings)
     if record["kind"] == "joint":
-        return JointClassifier(JointClassifierConfig(_xray_config(record["xray_classifier"], ()), ct))
+        return JointClassifier(JointClassifierConfig(xray_config(record["xray_classifier"]), ct))
     return CTClassifier(ct if record["slices"] == "own" else replace(ct, slices=record["slices"]))
 
 
@@ -458,7 +458,8 @@ def _ct_config(name: str) -> ClassifierConfig:
     return CLASSIFIERS[name]
 
 
-def _xray_config(name: str, findings: tuple[str, ...]) -> XrayClassifierConfig:
+def xray_config(name: str, findings: tuple[str, ...] = ()) -> XrayClassifierConfig:
+    """A configuration by its name; raises UnsuitableInput where there is none."""
     if name not in XRAY_CLASSIFIERS:
         raise UnsuitableInput(f"There is no X-ray classifier {name!r}; choose one of {', '.join(XRAY_CLASSIFIERS)}.")
     return replace(XRAY_CLASSIFIERS[name], findings=findings)

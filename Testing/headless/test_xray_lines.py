@@ -179,7 +179,7 @@ def test_evaluate_styles_sees_the_same_patients_through_other_devices(cohort, ru
     ("options", "said"),
     [
         (["--augment", "none", "--planted", "1"], "--augment styles"),
-        (["--classifier", "huge"], "no X-ray classifier 'huge'"),
+        (["--augment", "styles", "--classifier", "huge"], "no X-ray classifier 'huge'"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_in_a_sentence(cohort, tmp_path, options, said):

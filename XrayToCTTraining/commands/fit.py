@@ -144,7 +144,6 @@ def _classifier_options(kind: str) -> Callable[[ArgumentParser], None]:
 
 def _run_classifier(kind: str) -> Callable[[Namespace], None]:
     def run(options: Namespace) -> None:
-        from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS
         from XrayToCTTraining import classification
         from XrayToCTTraining.data.cohort import open_cohort
         from XrayToCTTraining.data.lines import write_lines
@@ -154,8 +153,9 @@ def _run_classifier(kind: str) -> Callable[[Namespace], None]:
         generator, style = options.get("generator"), options.get("style")
         folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
         if kind == "XrayClassifierFit" and settings.augment == "styles":
-            folder, size = options.run / "lines", XRAY_CLASSIFIERS[settings.classifier].size
-            write_lines(cohort, cohort.of_split("training"), size, settings.planted, folder)
+            folder, size = options.run / "lines", classification.xray_config(settings.classifier).size
+            cases = [case for case in cohort.of_split("training") if classification.is_usable(case, settings)]
+            write_lines(cohort, cases, size, settings.planted, folder)
         classification.fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
 
     return run
