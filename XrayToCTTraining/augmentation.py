@@ -31,7 +31,8 @@ def erased(image: Tensor, rng: np.random.Generator) -> Tensor:
 def cut_and_mix(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """CutMix (Yun et al. 2019) of a batch: a rectangle of each radiograph comes from another case.
 
-    Targets and findings are mixed by the share of the area; a case's findings are known where those of both are.
+    Targets and findings are mixed by the share of the area; a case's findings are known where those of both are. Where
+    shadows lie is not known any more.
     """
     images = batch["radiograph"]
     height, width = images.shape[2:]
@@ -45,4 +46,6 @@ def cut_and_mix(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     result = {**batch, "radiograph": mixed, "known": batch["known"] * batch["known"][other]}
     for name in ("target", "findings"):
         result[name] = (1 - share) * batch[name] + share * batch[name][other]
+    if "shadows_known" in batch:
+        result["shadows_known"] = torch.zeros_like(batch["shadows_known"])
     return result

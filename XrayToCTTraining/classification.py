@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from XrayToCTLib.classifier import (
     CLASSES,
@@ -25,14 +25,16 @@ from XrayToCTLib.classifier import (
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.models import find, load_classifier
-from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
+from XrayToCTLib.xray_classifier import SHADOWS, XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
 from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.data.samples import radiograph_of, styled_pair, volume_of
+from XrayToCTTraining.data.lines import is_planted, posed_lines, read_lines, shadow_targets
+from XrayToCTTraining.data.samples import radiograph_of, volume_of
 from XrayToCTTraining.data.volumes import read_volume
 from XrayToCTTraining.engine import BEST, Engine, Recipe, batches, train
 from XrayToCTTraining.simulation.cohort import SOURCES
+from XrayToCTTraining.simulation.devices import random_style
 from XrayToCTTraining.timm_checkpoint import load_timm
 
 Kind = Literal["ct", "xray", "joint"]
@@ -90,22 +92,30 @@ class XrayClassifierFit(ClassifierFit):
     """The paper's: SGD with Nesterov momentum 0.9, weight decay 1e-4, warm-up, then half a cosine.
 
     Args:
-        classifier: vit-s16, small or test.
+        classifier: vit-s16, small, compact (which also learns where the shadow of each lesion lies), test or
+            compact-test.
+        optimiser: sgd, or adamw (weight decay 0.05, gradients clipped to a norm of 1).
         warm_up: epochs.
         cutmix: probability of mixing a batch.
         erasing: probability of erasing a rectangle.
-        augment: none, or styles: where a case has a CT, its radiograph is each time that of a random device, as in
-            `fit reconstruction`.
+        augment: none, or styles: where a case has a CT, its radiograph is each time framed anew and that of a random
+            device.
+        planted: with styles, how many sick patients and how many with TB are made of each healthy one whose lungs are
+            known, by planting findings. In an epoch each healthy patient then comes twice, and once as either.
+        shadows_weight: of the loss of where shadows lie.
     """
 
     classifier: str = "vit-s16"
     batch: int = 80
     learning_rate: float = 0.01
     label_smoothing: float = 0.1
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     warm_up: int = 5
     cutmix: float = 0.5
     erasing: float = 0.25
     augment: Literal["none", "styles"] = "none"
+    planted: int = 0
+    shadows_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class JointClassifierFit(ClassifierFit):
     """Adam, decayed by 0.96 an epoch.
 
     Args:
-        xray_classifier: vit-s16, small or test.
+        xray_classifier: vit-s16, small, compact, test or compact-test.
         classifier: of the CT: medsynth, default, compact, compact-64 or test.
         volumes: generated (from the radiographs) or true.
         size: voxels along each side.
@@ -126,7 +136,7 @@ class JointClassifierFit(ClassifierFit):
 
 
 class Classification(Recipe):
-    """The recipe of all three. Keys are (index of the case, "generated" or "true")."""
+    """The recipe of all three. Keys are (index of the case, "generated" or "true", or the class that was planted)."""
 
     monitor = "accuracy"
 
@@ -149,11 +159,19 @@ class Classification(Recipe):
         self.training_cases = [case for case in usable if case.split == "training"]
         self.validation = [case for case in usable if case.split == "validation"]
         self.keys = [(i, source) for i in range(len(self.training_cases)) for source in sources]
+        if isinstance(fit, XrayClassifierFit) and fit.planted:
+            self.keys += self._planted_keys(fit)
         if not self.training_cases or not self.validation:
             raise UnsuitableInput(
                 f"{cohort.folder} has {len(self.training_cases)} training and {len(self.validation)} validation cases "
                 "with a label and the volumes asked for; give a cohort with both."
             )
+
+    def _planted_keys(self, fit: XrayClassifierFit) -> list[tuple[int, str]]:
+        if fit.augment != "styles" or self.folder is None:
+            raise UnsuitableInput("Findings are planted where patients are seen anew; give --augment styles too.")
+        folder = self.folder
+        return [(i, c) for i, case in enumerate(self.training_cases) if is_planted(folder, case) for c in CLASSES]
 
     def plan(self, epoch: int) -> list[list[tuple[int, str]]]:
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.keys))
@@ -161,13 +179,12 @@ class Classification(Recipe):
 
     def load(self, key: tuple[int, str], rng: np.random.Generator) -> dict[str, Tensor]:
         case, fit = self.training_cases[key[0]], self.settings
-        item = _inputs(self.cohort, case, key[1], self.folder, fit)
-        if isinstance(fit, XrayClassifierFit) and fit.augment == "styles" and case.has_ct:
-            item["radiograph"], _ = styled_pair(self.cohort, case, XRAY_CLASSIFIERS[fit.classifier].size, rng, 0.5)
+        if isinstance(fit, XrayClassifierFit):
+            item, case = self._radiograph(case, key[1], fit, rng)
+        else:
+            item = _inputs(self.cohort, case, key[1], self.folder, fit)
         if isinstance(fit, CTClassifierFit) and fit.shift:
             item["volume"] = shifted(item["volume"], rng, fit.shift)
-        if isinstance(fit, XrayClassifierFit) and rng.random() < fit.erasing:
-            item["radiograph"] = erased(item["radiograph"], rng)
         present, known = findings_of(case)
         return {
             **item,
@@ -176,9 +193,32 @@ class Classification(Recipe):
             "known": torch.tensor(known),
         }
 
+    def _radiograph(
+        self, case: Case, planted: str, fit: XrayClassifierFit, rng: np.random.Generator
+    ) -> tuple[dict[str, Tensor], Case]:
+        """A radiograph with the shadows on it, and the case as it is with what was planted."""
+        config = XRAY_CLASSIFIERS[fit.classifier]
+        item = {"shadows": torch.zeros(len(SHADOWS), config.places, config.places), "shadows_known": torch.tensor(0.0)}
+        if fit.augment == "styles" and case.has_ct:
+            assert self.folder is not None
+            variant = f"{planted}-{rng.integers(fit.planted)}" if planted in ("sick", "tb") else ""
+            lines = posed_lines(read_lines(self.folder, case, variant), rng)
+            if variant:
+                case = replace(case, label=planted, findings=lines.findings)
+            item["radiograph"] = torch.from_numpy(lines.developed(random_style(rng), rng))[None]
+            shadows, known = shadow_targets(lines, config.places)
+            item |= {"shadows": shadows, "shadows_known": torch.tensor(known)}
+        else:
+            item["radiograph"] = radiograph_of(self.cohort, case, config.size)
+        if rng.random() < fit.erasing:
+            item["radiograph"] = erased(item["radiograph"], rng)
+        return item, case
+
     def configure_optimizers(self) -> list[Optimizer]:
         rate = self.settings.learning_rate
         if isinstance(self.settings, XrayClassifierFit):
+            if self.settings.optimiser == "adamw":
+                return [AdamW(self.network.parameters(), rate, weight_decay=0.05)]
             return [SGD(self.network.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=1e-4)]
         return [Adam(self.network.parameters(), rate)]
 
@@ -189,12 +229,21 @@ class Classification(Recipe):
             group["lr"] = fit.learning_rate * self._rate(epoch)
         if isinstance(fit, XrayClassifierFit) and float(torch.rand(())) < fit.cutmix:
             batch = cut_and_mix(batch)
-        logits, findings = self.network.with_findings(*_arguments(self.network, batch))
+        shadows, weight, clip = None, 0.0, 0.0
+        if isinstance(fit, XrayClassifierFit):
+            assert isinstance(self.network, XrayClassifier)
+            logits, findings, shadows = self.network.with_shadows(batch["radiograph"])
+            weight, clip = fit.shadows_weight, 1.0 if fit.optimiser == "adamw" else 0.0
+        else:
+            logits, findings = self.network.with_findings(*_arguments(self.network, batch))
         losses = {"loss": class_loss(logits, batch["target"], activation_of(self.network), fit.label_smoothing)}
         if findings is not None:
             losses["findings"] = findings_loss(findings, batch["findings"], batch["known"])
-        self.manual_backward(losses["loss"] + fit.findings_weight * losses.get("findings", 0))
-        self.descend(0)
+        if shadows is not None:
+            losses["shadows"] = shadows_loss(shadows, batch["shadows"], batch["shadows_known"])
+        total = losses["loss"] + fit.findings_weight * losses.get("findings", 0) + weight * losses.get("shadows", 0)
+        self.manual_backward(total)
+        self.descend(0, clip)
         return losses
 
     def _rate(self, epoch: int) -> float:
@@ -217,7 +266,8 @@ def fit_classifier(
     """Trains the classifier that the kind of ``fit`` names, going on from ``run`` where a checkpoint lies there.
 
     Args:
-        folder: of generated volumes (:func:`data.volumes.write_volumes`), where the fit wants such.
+        folder: of generated volumes (:func:`data.volumes.write_volumes`) or, for a fit of radiographs in styles, of
+            line integrals (:func:`data.lines.write_lines`).
         timm: checkpoint file of timm's ``vit_small_patch16_224`` to begin with.
 
     Raises:
@@ -267,10 +317,10 @@ def build_classifier(record: dict[str, Any]) -> Classifier:
     """An untrained network for the settings of a fit and its ``kind``."""
     findings = FINDINGS if record["findings"] else ()
     if record["kind"] == "xray":
-        return XrayClassifier(_xray_config(record["classifier"], findings))
+        return XrayClassifier(xray_config(record["classifier"], findings))
     ct = replace(_ct_config(record["classifier"]), findings=findings)
     if record["kind"] == "joint":
-        return JointClassifier(JointClassifierConfig(_xray_config(record["xray_classifier"], ()), ct))
+        return JointClassifier(JointClassifierConfig(xray_config(record["xray_classifier"]), ct))
     return CTClassifier(ct if record["slices"] == "own" else replace(ct, slices=record["slices"]))
 
 
@@ -350,6 +400,12 @@ def findings_loss(logits: Tensor, present: Tensor, known: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp_min(1)
 
 
+def shadows_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Binary cross-entropy of shadows (N, kinds, places, places), per patch and summed over kinds, where known (N,)."""
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(1).mean((1, 2))
+    return (each * known).sum() / known.sum().clamp_min(1)
+
+
 def activation_config(network: Classifier) -> ClassifierConfig:
     """A configuration with the network's activation: its own, or the default's softmax for radiographs."""
     config = network.config.ct if isinstance(network, JointClassifier) else network.config
@@ -402,7 +458,8 @@ def _ct_config(name: str) -> ClassifierConfig:
     return CLASSIFIERS[name]
 
 
-def _xray_config(name: str, findings: tuple[str, ...]) -> XrayClassifierConfig:
+def xray_config(name: str, findings: tuple[str, ...] = ()) -> XrayClassifierConfig:
+    """A configuration by its name; raises UnsuitableInput where there is none."""
     if name not in XRAY_CLASSIFIERS:
         raise UnsuitableInput(f"There is no X-ray classifier {name!r}; choose one of {', '.join(XRAY_CLASSIFIERS)}.")
     return replace(XRAY_CLASSIFIERS[name], findings=findings)

@@ -29,12 +29,12 @@ class JointClassifier(nn.Module):
         self.ct = CTClassifier(config.ct)
         del self.xray.output, self.ct.output  # replaced by the joint head
         self.xray.findings = self.ct.findings = None
-        width = config.xray.width + config.ct.hidden
+        width = config.xray.features + config.ct.hidden
         self.output = nn.Linear(width, len(config.ct.classes))
         self.findings = nn.Linear(width, len(config.ct.findings)) if config.ct.findings else None
 
     def features(self, radiograph: Tensor, volume: Tensor) -> Tensor:
-        """(N, xray.width + ct.hidden)."""
+        """(N, xray.features + ct.hidden)."""
         of_ct = self.ct.pooled(self.ct.features(classifier_input(self.config.ct, volume)))
         return torch.cat([self.xray.features(radiograph), of_ct], dim=1)
 

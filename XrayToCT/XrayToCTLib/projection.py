@@ -20,6 +20,7 @@ BONE_PER_MM = 0.06044
 # The same bone in a CT at 120 kVp, whose effective energy is about 70 keV: the tables give 0.5023/cm for bone and
 # 0.1937/cm for water there (log-log interpolation), and HU is 1000 times the relative excess over water.
 BONE_HU = 1593.0
+BONE_THRESHOLD_HU = 100.0  # where bone begins
 
 # The interpolation matrices of a whole volume are kept for the next call up to this size (elements of one matrix);
 # above it they are built for a few slices at a time.
@@ -187,7 +188,7 @@ def network_from_hu(hu: torch.Tensor) -> torch.Tensor:
 
 def attenuation_from_hu(
     hu: torch.Tensor,
-    bone_threshold_hu: float = 100.0,
+    bone_threshold_hu: float = BONE_THRESHOLD_HU,
     water_per_mm: float = WATER_PER_MM,
     bone_per_mm: float = BONE_PER_MM,
 ) -> torch.Tensor:

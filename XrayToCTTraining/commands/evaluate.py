@@ -14,6 +14,7 @@ from XrayToCTTraining.commands import (
     evaluate_fidelity,
     evaluate_input_check,
     evaluate_refinement,
+    evaluate_styles,
     evaluate_tables,
     evaluate_uncertainty,
     evaluate_volumes,
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   %(prog)s lesions --cohort runs/cohort --run runs/compact --out results/lesions
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
+  %(prog)s styles --cohort runs/cohort --run runs/xray-0 --out results/styles
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
   %(prog)s uncertainty --cohort runs/cohort --run runs/compact --out results/uncertainty
   %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
@@ -81,6 +83,11 @@ TASKS = {
         "classifiers of radiographs, of CT volumes and of both, over runs; a temperature for `export`",
         evaluate_classification.add_arguments,
         evaluate_classification.run,
+    ),
+    "styles": Task(
+        "an X-ray classifier on the same patients as different devices see them",
+        evaluate_styles.add_arguments,
+        evaluate_styles.run,
     ),
     "cohort": Task(
         "what a cohort with CTs looks like, and its Hounsfield units by tissue",

@@ -146,11 +146,16 @@ def _run_classifier(kind: str) -> Callable[[Namespace], None]:
     def run(options: Namespace) -> None:
         from XrayToCTTraining import classification
         from XrayToCTTraining.data.cohort import open_cohort
+        from XrayToCTTraining.data.lines import write_lines
         from XrayToCTTraining.strategies import volumes_of
 
         cohort, settings = open_cohort(options.cohort), _settings(getattr(classification, kind), options)
         generator, style = options.get("generator"), options.get("style")
         folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
+        if kind == "XrayClassifierFit" and settings.augment == "styles":
+            folder, size = options.run / "lines", classification.xray_config(settings.classifier).size
+            cases = [case for case in cohort.of_split("training") if classification.is_usable(case, settings)]
+            write_lines(cohort, cases, size, settings.planted, folder)
         classification.fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
 
     return run
