@@ -1,4 +1,4 @@
-"""Classifiers beside the CT's: of the X-ray alone, and of X-ray and CT together; none is shipped."""
+"""Classifiers beside the CT's: of the X-ray alone, and of X-ray and CT together, which is not shipped."""
 
 from __future__ import annotations
 
