@@ -77,6 +77,7 @@ class CTClassifierFit(ClassifierFit):
         volumes: generated (from the radiographs), true, or both of every patient.
         size: voxels along each side.
         shift: voxels by which a training volume is moved at most.
+        patients: of the training split, so many, the first (0: all); each needs a volume.
     """
 
     classifier: str = "default"
@@ -85,6 +86,7 @@ class CTClassifierFit(ClassifierFit):
     volumes: VolumeSource = "generated"
     size: int = 128
     shift: int = 0
+    patients: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 
 from made_prediction import made_evidence, made_prediction
+from XrayToCTLib import model_folders
 from XrayToCTLib.classifier import CLASSIFIERS, ClassifierConfig, CTClassifier, classify, temperature_of
 from XrayToCTLib.evidence import find_evidence
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
@@ -216,9 +217,16 @@ def test_a_temperature_that_makes_no_sense_is_no_temperature(stored) -> None:
     assert temperature_of({"temperature": 1.5}) == 1.5
 
 
-def test_classifiers_that_are_not_installed_are_said_to_be_so(chest, monkeypatch, tmp_path) -> None:
+@pytest.fixture
+def bare(monkeypatch, tmp_path) -> None:
+    """No model is installed, nor shipped."""
     monkeypatch.setenv("XRAYTOCT_MODELS", "")
     monkeypatch.setenv("XRAYTOCT_CACHE", str(tmp_path))
+    monkeypatch.setattr(model_folders, "PACKAGE_WEIGHTS", tmp_path / "none")
+
+
+@pytest.mark.usefixtures("bare")
+def test_classifiers_that_are_not_installed_are_said_to_be_so(chest) -> None:
     others = load_other_classifiers()
     assert others == OtherClassifiers()
     found = other_classes(others, None, np.zeros((64, 64), np.float32), chest, CPU)
@@ -229,6 +237,7 @@ def test_classifiers_that_are_not_installed_are_said_to_be_so(chest, monkeypatch
     assert "learned from simulated lesions only" in words
 
 
+@pytest.mark.usefixtures("bare")
 def test_classifiers_on_the_search_path_stand_beside_the_ct_classifier(chest, monkeypatch, tmp_path) -> None:
     torch.manual_seed(0)
     small, halves = XRAY_CLASSIFIERS["test"], JointClassifierConfig(XRAY_CLASSIFIERS["test"], CLASSIFIERS["test"])

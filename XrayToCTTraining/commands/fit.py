@@ -150,6 +150,8 @@ def _run_classifier(kind: str) -> Callable[[Namespace], None]:
         from XrayToCTTraining.strategies import volumes_of
 
         cohort, settings = open_cohort(options.cohort), _settings(getattr(classification, kind), options)
+        if isinstance(settings, classification.CTClassifierFit):
+            cohort = cohort.limited("training", settings.patients)
         generator, style = options.get("generator"), options.get("style")
         folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
         if kind == "XrayClassifierFit" and settings.augment == "styles":
