@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from XrayToCTLib.grayscale import normalise
+from XrayToCTLib.outside_air import without_haze
 from XrayToCTLib.projection import Geometry, hu_from_network, network_from_hu
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.poses import posed_at_random
@@ -24,8 +25,12 @@ def radiograph_of(cohort: Cohort, case: Case, size: int) -> Tensor:
 
 
 def volume_of(cohort: Cohort, case: Case, size: int) -> Tensor:
-    """The true CT, (1, size, size, size) in network values; averaged where it is stored finer."""
-    volume = network_from_hu(torch.from_numpy(cohort.hu(case)).float())[None]
+    """The true CT, (1, size, size, size) in network values; averaged where it is stored finer.
+
+    The air around the patient is 0, as X2CT's preparation leaves it: simulated patients are stored with the noise that
+    a scanner leaves there.
+    """
+    volume = without_haze(network_from_hu(torch.from_numpy(cohort.hu(case)).float())[None, None])[0]
     stored = volume.shape[-1]
     if stored == size:
         return volume
