@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from XrayToCTLib.outside_air import outside_air
+from XrayToCTLib.outside_air import outside_air, widened
 from XrayToCTLib.projection import (
     HU_RANGE,
     WATER_PER_MM,
@@ -73,12 +73,10 @@ def _least(volume: Tensor, geometry: Geometry) -> Tensor:
     """What each voxel of (N, 1, D, H, W) keeps at least: tissue around the lungs stays tissue."""
     lungs = [(case < _LUNG) & ~outside_air(case, _LUNG) for case in volume[:, 0].float().cpu().numpy()]
     near = F.max_pool3d(torch.from_numpy(np.stack(lungs))[:, None].to(volume), 2)  # half as fine: an eighth of the time
-    for axis, (count, side) in enumerate(zip(near.shape[2:], geometry.volume_mm, strict=True)):
-        kernel, padding = [1, 1, 1], [0, 0, 0]
-        padding[axis] = round(_NEAR_LUNGS_MM * count / side)
-        kernel[axis] = 2 * padding[axis] + 1
-        near = F.max_pool3d(near, kernel, 1, padding)
-    near = F.interpolate(near, volume.shape[2:])
+    depth, height, width = (
+        round(_NEAR_LUNGS_MM * count / side) for count, side in zip(near.shape[2:], geometry.volume_mm, strict=True)
+    )
+    near = F.interpolate(widened(near, (depth, height, width)), volume.shape[2:])
     return torch.where(volume > _STAYS_TISSUE, _STAYS_TISSUE * near, torch.zeros_like(near))
 
 

@@ -1,9 +1,10 @@
-"""The air around the patient, told from the air inside: lungs, airways, bowel."""
+"""The air around the patient, told from the air inside: lungs, airways, bowel. And masks, widened."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 HAZE = (1024 - 874) / 2500
@@ -40,3 +41,12 @@ def without_haze(volume: Tensor) -> Tensor:
         masks = [outside_air(case.float().cpu().numpy(), HAZE) for case in volume[:, 0]]
         kept = ~torch.from_numpy(np.stack(masks))[:, None]
     return volume * kept.to(volume)
+
+
+def widened(mask: Tensor, voxels: tuple[int, int, int]) -> Tensor:
+    """A mask (N, 1, D, H, W) of 0 and 1, wider by so many voxels each way along each axis."""
+    for axis, count in enumerate(voxels):  # axis by axis: a box's maximum is the maximum of maxima
+        kernel, padding = [1, 1, 1], [0, 0, 0]
+        kernel[axis], padding[axis] = 2 * count + 1, count
+        mask = F.max_pool3d(mask, kernel, 1, padding)
+    return mask

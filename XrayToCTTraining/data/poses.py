@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from XrayToCTLib.hounsfield import HU_RANGE
-from XrayToCTLib.outside_air import outside_air
+from XrayToCTLib.outside_air import outside_air, widened
 
 _NARROW = 0.2  # how often a scan's field does not reach the skin
 _SHORT = 0.4  # and how often the scan ends above the lower side of the volume
@@ -58,9 +58,8 @@ def posed(volume: Tensor, rng: np.random.Generator) -> Tensor:
     rows = [[cosine / wider, -sine, right], [sine / wider, cosine, down]]
     theta = torch.tensor([rows], dtype=volume.dtype)
     grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
-    turned = F.grid_sample(_smooth_edges(volume), grid, align_corners=False, padding_mode="border")[
-        0
-    ]  # the depths as channels
+    edges = _smooth_edges(volume)
+    turned = F.grid_sample(edges, grid, align_corners=False, padding_mode="border")[0]  # the depths as channels
     # A matrix of linear interpolation, zero outside.
     thickness, forward = scale * np.exp(rng.uniform(-0.16, 0.18)), rng.normal(0, _DEPTH_SD * depth)
     wanted = (torch.arange(depth) - (depth - 1) / 2) / thickness + (depth - 1) / 2 + forward
@@ -87,23 +86,14 @@ def fattened(volume: Tensor, rng: np.random.Generator) -> Tensor:
     voxel_mm = 320 / half.shape[-1]
     body = torch.from_numpy(~outside_air(half[0, 0].numpy(), _TISSUE)).float()[None, None]
     around, flanks, belly = (round(rng.uniform(0, most) / voxel_mm) for most in (15, 30, 30))
-    fatter = _dilated(body, (around,) * 3)
-    fatter = torch.maximum(fatter, _dilated(body, (0, 0, around + flanks)))
+    fatter = widened(body, (around,) * 3)
+    fatter = torch.maximum(fatter, widened(body, (0, 0, around + flanks)))
     lower = half.shape[3] // 2
-    fatter[..., lower:, :] = torch.maximum(fatter, _dilated(body, (around + belly, 0, 0)))[..., lower:, :]
+    fatter[..., lower:, :] = torch.maximum(fatter, widened(body, (around + belly, 0, 0)))[..., lower:, :]
     whole = F.interpolate(fatter, volume.shape[1:], mode="trilinear")[0]
     inside = F.interpolate(body, volume.shape[1:], mode="trilinear")[0]
     is_fat = (whole > 0.5) & (inside < 0.5) & (volume < _FAT)
     return torch.where(is_fat, torch.full_like(volume, _FAT), volume)
-
-
-def _dilated(mask: Tensor, voxels: tuple[int, int, int]) -> Tensor:
-    """A mask (1, 1, D, H, W) widened by so many voxels each way along each axis."""
-    for axis, count in enumerate(voxels):  # axis by axis: a box's maximum is the maximum of maxima
-        kernel, padding = [1, 1, 1], [0, 0, 0]
-        kernel[axis], padding[axis] = 2 * count + 1, count
-        mask = F.max_pool3d(mask, kernel, 1, padding)
-    return mask
 
 
 def with_shoulders(volume: Tensor, rng: np.random.Generator, scale: float) -> Tensor:
