@@ -18,7 +18,7 @@ from XrayToCTLib.outside_air import outside_air, widened
 _NARROW = 0.2  # how often a scan's field does not reach the skin
 _SHORT = 0.4  # and how often the scan ends above the lower side of the volume
 _SHOULDERS = 0.8  # how often a film shows shoulders with the arms down
-_DEPTH_SD = 10 / 320  # of where a patient lies in depth, beyond what the cohort has, as a part of the volume's side
+_LUNGS_BEHIND = 80 / 320  # of the volume's side: how far behind its middle the lungs of a patient of full size end
 _ARMS = 0.6  # and how often these hang in the picture
 _FATTENED = 0.5  # how often a patient is fatter than in the cohort
 _AIR, _TISSUE, _FAT, _MUSCLE, _BONE = ((hu + 1024) / HU_RANGE for hu in (-974, -400, -100, 50, 500))
@@ -46,8 +46,9 @@ def posed(volume: Tensor, rng: np.random.Generator) -> Tensor:
 
     Radiographs are framed as the technician chose: the chest fills 60 to 108 % of what it fills here, up to 5 % off
     the centre sideways and 8 % up or down, turned by up to 3 degrees, and is up to 8 % wider or narrower for its
-    height. In depth it is 15 % thinner to 20 % thicker, and further forward or back by 10 mm (standard deviation):
-    neither is known of a patient whose CT was never made. Beyond the volume's sides the tissue at its edge goes on, as
+    height. In depth it is up to 8 % thinner or thicker, and its lungs end where they do in the mean of the cohort:
+    how far forward a patient would lie in a scanner nothing in a film tells, and a network that has to guess it smears
+    the spine. Beyond the volume's sides the tissue at its edge goes on, as
     the neck, the arms and the belly do, most often :func:`with_shoulders`; in front of and behind it is air.
     """
     size, depth = volume.shape[-1], volume.shape[1]
@@ -61,11 +62,26 @@ def posed(volume: Tensor, rng: np.random.Generator) -> Tensor:
     edges = _smooth_edges(volume)
     turned = F.grid_sample(edges, grid, align_corners=False, padding_mode="border")[0]  # the depths as channels
     # A matrix of linear interpolation, zero outside.
-    thickness, forward = scale * np.exp(rng.uniform(-0.16, 0.18)), rng.normal(0, _DEPTH_SD * depth)
-    wanted = (torch.arange(depth) - (depth - 1) / 2) / thickness + (depth - 1) / 2 + forward
+    thickness = scale * np.exp(rng.uniform(-0.08, 0.08))
+    wanted = (torch.arange(depth) - _usual_back(depth, scale)) / thickness + _back_of_lungs(volume)
     weights = (1 - (wanted[:, None] - torch.arange(depth)).abs()).clamp_min(0).to(volume)
     framed = (weights @ turned.flatten(1)).view_as(turned)[None]
     return with_shoulders(framed, rng, scale) if rng.random() < _SHOULDERS else framed
+
+
+def _usual_back(depth: int, scale: float) -> float:
+    """Where the lungs of a patient of that size end behind in the mean, along ``depth`` voxels."""
+    return (depth - 1) / 2 + scale * _LUNGS_BEHIND * depth
+
+
+def _back_of_lungs(volume: Tensor) -> float:
+    """Where the lungs end behind, along D in voxels; where most do, if there are none."""
+    half = F.avg_pool3d(volume[None], 2)[0, 0].numpy()
+    lungs = (half < _TISSUE) & ~outside_air(half, _TISSUE)
+    reached = np.cumsum(lungs.sum((1, 2)))
+    if not reached[-1]:
+        return _usual_back(volume.shape[1], 1.0)
+    return 2 * float(np.argmax(reached >= 0.98 * reached[-1])) + 0.5
 
 
 def _smooth_edges(volume: Tensor) -> Tensor:
