@@ -47,9 +47,9 @@ def posed(volume: Tensor, rng: np.random.Generator) -> Tensor:
     Radiographs are framed as the technician chose: the chest fills 60 to 108 % of what it fills here, up to 5 % off
     the centre sideways and 8 % up or down, turned by up to 3 degrees, and is up to 8 % wider or narrower for its
     height. In depth it is up to 8 % thinner or thicker, and its lungs end where they do in the mean of the cohort:
-    how far forward a patient would lie in a scanner nothing in a film tells, and a network that has to guess it smears
-    the spine. Beyond the volume's sides the tissue at its edge goes on, as
-    the neck, the arms and the belly do, most often :func:`with_shoulders`; in front of and behind it is air.
+    how far forward a patient would lie in a scanner nothing in a film tells, and a network that has to guess it
+    smears the spine. Beyond the volume's sides the tissue at its edge goes on, as the neck, the arms and the belly
+    do, most often :func:`with_shoulders`; in front of and behind it is air.
     """
     size, depth = volume.shape[-1], volume.shape[1]
     scale, angle = rng.uniform(0.6, 1.08), np.deg2rad(rng.uniform(-3, 3))
