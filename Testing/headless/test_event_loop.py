@@ -48,14 +48,16 @@ def test_from_apply_to_the_filled_panel_the_event_loop_never_stands_still_for_a_
     for section in ("compareSection", "readSection", "checksSection"):
         getattr(panel.ui, section).collapsed = False
     panel.generate(Path(radiograph))  # what the program imports on first use, it has by now
-    slicer.mrmlScene.Clear(False)
-    panel.take(Path(radiograph))
+
+    def take() -> None:
+        slicer.mrmlScene.Clear(False)
+        panel.take(Path(radiograph))
 
     def work() -> None:
         panel.click("applyButton")
         panel.wait_until_idle()
 
-    assert longest_gap(work) < LONGEST_SECONDS
+    assert least_gap(work, take) < LONGEST_SECONDS
     (result,) = results_of(slicer.mrmlScene)
     assert None not in (result.ct, result.difference, result.uncertainty, result.saliency, result.table)
     assert panel.ui.checksTable.rowCount > 2
@@ -76,7 +78,7 @@ def test_an_overlay_and_the_comparison_do_not_stop_the_event_loop_either(panel, 
         panel.choose("overlayBox", "None")
 
     work()  # what the program imports on first use, it has by now
-    assert min(longest_gap(work) for _ in range(2)) < LONGEST_SECONDS  # a busy machine slows computing, too
+    assert least_gap(work) < LONGEST_SECONDS
 
 
 def test_files_are_read_beside_the_event_loop_and_nodes_are_made_in_it(made_result, monkeypatch) -> None:
@@ -131,6 +133,15 @@ def result_of(steps: Generator) -> object:
             next(steps)
         except StopIteration as end:
             return end.value
+
+
+def least_gap(work: Callable[[], None], prepare: Callable[[], None] = lambda: None) -> float:
+    """The least :func:`longest_gap` of three tries: a busy machine slows computing, too."""
+    gaps = []
+    for _ in range(3):
+        prepare()
+        gaps.append(longest_gap(work))
+    return min(gaps)
 
 
 def longest_gap(work: Callable[[], None]) -> float:

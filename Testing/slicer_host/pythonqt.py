@@ -106,7 +106,7 @@ class _Unwrapped:
 def class_of(native: type) -> PythonQtClass:
     """The class that stands for one of PySide6's."""
     if native not in _classes:
-        _classes[native] = PythonQtClass(native.__name__, (Instance,), {"native": native, "__doc__": native.__doc__})
+        _classes[native] = PythonQtClass(native.__name__, (Instance,), {"native": native})
     return _classes[native]
 
 
