@@ -5,8 +5,8 @@ learns to paint it where that is cheapest, on the front chest wall. Here the lea
 each step adds every pixel's residual to the voxels of its ray in proportion to the density that is there already (the
 simultaneous algebraic reconstruction technique of Andersen and Kak, Ultrason Imaging 6:81, 1984, with weights). The
 column of the spine takes no part: films, whose scatter and processing flatten the mediastinum, would dissolve it. And
-around the lungs tissue stays tissue: a film's grey scale is not a projection's, and what is too dark in it would open
-the chest wall or join the lungs.
+around the lungs tissue stays tissue, and loses little of its density: a film's grey scale is not a projection's, and
+what is too dark in it would open the chest wall, join the lungs, or leave flat holes in the mediastinum.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _SPINE_RADIUS_MM, _SPINE_BORDER_MM = 40.0, 5.0
 _MIDLINE_MM = 45.0  # how far from the body's middle the spine may lie
 _MARROW_HU = 300.0  # brighter tissue counts no more than this: contrast medium outshines the spine
 _TISSUE = 0.25  # network value, -400 HU
-_STAYS_TISSUE = 0.27  # network value, -350 HU: what is denser does not become thinner than this near the lungs
+_STAYS_TISSUE = 0.27  # network value, -350 HU: what is denser does not become thinner than this near the lungs,
+_MAY_LOSE = 0.08  # nor loses more than this, 200 HU
 _LUNG = 0.2  # network value, -524 HU: air inside the body below it is lung
 _NEAR_LUNGS_MM = 35.0  # the thickness of a chest wall; farther out a film may end where the body does not
 _THIN_RAYS = 0.3  # of the mean weight of a ray: rays that meet little tissue are not asked for much
@@ -49,7 +50,7 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
 
     The radiograph's grey scale is unknown: it is brought to the projection's by least squares, which takes nothing for
     granted but that more tissue is brighter. Differentiable, but for the weights. Values stay at least 0, and tissue
-    near the lungs stays tissue.
+    near the lungs stays tissue (:func:`_least`).
     """
     if not steps:
         return volume
@@ -70,14 +71,15 @@ def consistent(volume: Tensor, radiograph: Tensor, geometry: Geometry, steps: in
 
 
 def _least(volume: Tensor, geometry: Geometry) -> Tensor:
-    """What each voxel of (N, 1, D, H, W) keeps at least: tissue around the lungs stays tissue."""
+    """What each voxel of (N, 1, D, H, W) keeps at least: tissue around the lungs stays tissue, hardly thinner."""
     lungs = [(case < _LUNG) & ~outside_air(case, _LUNG) for case in volume[:, 0].float().cpu().numpy()]
     near = F.max_pool3d(torch.from_numpy(np.stack(lungs))[:, None].to(volume), 2)  # half as fine: an eighth of the time
     depth, height, width = (
         round(_NEAR_LUNGS_MM * count / side) for count, side in zip(near.shape[2:], geometry.volume_mm, strict=True)
     )
     near = F.interpolate(widened(near, (depth, height, width)), volume.shape[2:])
-    return torch.where(volume > _STAYS_TISSUE, _STAYS_TISSUE * near, torch.zeros_like(near))
+    kept = (volume - _MAY_LOSE).clamp_min(_STAYS_TISSUE)
+    return torch.where(volume > _STAYS_TISSUE, kept * near, torch.zeros_like(near))
 
 
 @lru_cache(maxsize=4)
