@@ -153,20 +153,29 @@ def longest_gap(work: Callable[[], None]) -> float:
     """
     import qt
 
-    ticks = [own_seconds()]
+    own_time = OwnTime()
+    ticks = [own_time.seconds()]
     timer = qt.QTimer()
     timer.setInterval(1)
-    timer.connect("timeout()", lambda: ticks.append(own_seconds()))
+    timer.connect("timeout()", lambda: ticks.append(own_time.seconds()))
     timer.start()
     work()
     timer.stop()
-    return max(np.diff([*ticks, own_seconds()]))
+    return max(np.diff([*ticks, own_time.seconds()]))
 
 
-def own_seconds() -> float:
-    """Time passed less the time for which this thread could have run, but another program did (Linux)."""
-    with contextlib.suppress(OSError):
-        # time on the processor, time in the queue for it, both in ns, and how often: the kernel's sched-stats.rst
-        queued = Path("/proc/thread-self/schedstat").read_text().split()[1]
-        return time.monotonic() - int(queued) / 1e9
-    return time.thread_time()
+class OwnTime:
+    """Time passed less the time for which this process could have run, but another program did (Linux).
+
+    Of all threads: one that waits for its turn may hold what the event loop's thread waits for.
+    """
+
+    def __init__(self) -> None:
+        self._queued: dict[str, int] = {}  # by thread, in ns; of those that have ended, too
+
+    def seconds(self) -> float:
+        for file in Path("/proc/self/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):  # a thread may just have ended
+                # on the processor, in the queue for it, both in ns, and how often: the kernel's sched-stats.rst
+                self._queued[file.parent.name] = int(file.read_text().split()[1])
+        return time.monotonic() - sum(self._queued.values()) / 1e9 if self._queued else time.thread_time()
