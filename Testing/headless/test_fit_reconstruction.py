@@ -131,11 +131,11 @@ def test_runs_of_a_seed_share_their_first_stage(data, whole):
 
 
 def test_the_cosine_schedule_has_a_warm_up_and_an_end_in_stage_2_too(data):
-    rates = []
-    for steps in (9, 13, 24):  # stage 2 begins with the 9th and has 16, of which 4 warm up
-        arguments = [*options(data, f"cosine-{steps}"), "--schedule", "cosine", "--learning_rate", 1e-3]
-        training(*arguments, "--engine.stop_after", steps)
-        state = torch.load(data / f"cosine-{steps}" / CHECKPOINT, weights_only=True)
+    run, rates = data / "cosine", []
+    for more, steps in ((9, 9), (4, 13), (11, 24)):  # stage 2 begins with the 9th and has 16, of which 4 warm up
+        arguments = [*options(data, run.name), "--schedule", "cosine", "--learning_rate", 1e-3]
+        training(*arguments, "--engine.stop_after", more)
+        state = torch.load(run / CHECKPOINT, weights_only=True)
         assert state["step"] == steps
         rates.append(state["optimisers"][0]["param_groups"][0]["lr"] / 1e-3)
     assert rates == pytest.approx([1 / 4, 1, (1 + np.cos(np.pi * 11 / 12)) / 2])
@@ -160,7 +160,7 @@ def test_consistency_is_part_of_training_on_radiographs_and_of_the_generator_tha
     training(*options(data, "consistent"), *start, "--consistency", 2)
     logs = [rows(data / run) for run in ("consistent", "whole")]
     induction, without = (next(row["induction"] for row in log if "induction" in row) for log in logs)
-    assert induction < 0.5 * without
+    assert induction < 0.7 * without
     generator, geometry, _ = trained_generator(data / "consistent")
     x = torch.rand(1, 1, 32, 32)
     with torch.no_grad():

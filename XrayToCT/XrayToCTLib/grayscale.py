@@ -1,7 +1,6 @@
 """Grey scale of a radiograph: colour to grey, robust normalisation to [0, 1], and which end of the scale is bone."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 LOW_PERCENTILE = 0.5
 HIGH_PERCENTILE = 99.5
@@ -100,6 +99,8 @@ def chest_likeness(picture: np.ndarray) -> float:
         A number in [-1, 1]; an inverted picture gives exactly the opposite number. 0 for a constant picture and for
         one of less than 8 pixels on either side.
     """
+    from scipy.stats import rankdata  # half a second, which no other command shall wait for
+
     if min(picture.shape) < 8:
         return 0.0
     cells = [[cell.mean() for cell in np.array_split(band, 8, axis=1)] for band in np.array_split(picture, 8, axis=0)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from XrayToCTLib.plausibility.check import Check, Limits, judged, unmeasured
 from XrayToCTLib.plausibility.chest import GRID_MM, MIN_SPINE_HU, Chest
@@ -63,6 +62,8 @@ def ribs(chest: Chest) -> Check:
 
 def _rib_count(chest: Chest, on_left: bool) -> float:
     """Peaks of the wall's density from top to bottom along a flank: the median over the middle half of its depth."""
+    from scipy.signal import find_peaks  # slow to import, as in `grayscale`
+
     assert chest.lungs is not None
     lungs = chest.lungs
     mask, hu = lungs.left if on_left else lungs.right, chest.hu
