@@ -39,6 +39,9 @@ def test_calibration_lowers_the_error_on_cases_that_it_was_not_fitted_on() -> No
     found = calibrate((3 * fit, fit_truths), (3 * held_out, truths), SOFTMAX)
     assert found.error_before > 0.1
     assert found.error_after < 0.02
+    expected = -np.log(torch.from_numpy(held_out).double().softmax(1).numpy()[np.arange(len(truths)), truths]).mean()
+    assert found.loss_after == pytest.approx(expected, rel=0.01)
+    assert found.loss_before > 1.2 * found.loss_after
 
 
 def test_the_calibration_error_is_the_weighted_gap_of_confidence_and_accuracy() -> None:

@@ -34,7 +34,7 @@ from XrayToCTTraining.tables import markdown_table, write_csv
 NOTE = f"""
 Temperature: fitted on the validation cases of the cohort, on which the best epoch was chosen too. Calibration error:
 mean distance of confidence from accuracy over {BINS} bins of confidence, on the {{split}} cases, without and with the
-temperature.
+temperature; cross-entropy of the same cases likewise, which needs no bins.
 """
 UNKNOWN = "not fitted"
 
@@ -151,6 +151,8 @@ def _cells(runs: list[Judged]) -> dict[str, str]:
     columns["temperature"] = [calibration.temperature for calibration in known]
     columns["calibration error"] = [calibration.error_before for calibration in known]
     columns["calibrated"] = [calibration.error_after for calibration in known]
+    columns["cross-entropy"] = [calibration.loss_before for calibration in known]
+    columns["with temperature"] = [calibration.loss_after for calibration in known]
     cells = {}
     for name, values in columns.items():
         mean, deviation = spread(values) if values else (0.0, 0.0)
