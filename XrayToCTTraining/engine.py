@@ -154,6 +154,7 @@ class Recipe(pl.LightningModule):
 def train(recipe: Recipe, run: Path, engine: Engine, record: dict[str, Any], start: Path | None = None) -> None:
     """Trains ``recipe`` to its end, going on from ``run`` where a checkpoint lies there, else from ``start`` if given.
 
+    Where ``start`` has nothing left to learn it becomes the run's checkpoint, under the run's own ``record``.
     Writes to ``run``: ``checkpoint.pt``, ``best.pt`` where the recipe has a ``monitor``, ``fit.json`` (``record``),
     ``log.jsonl`` (a row of losses every ``log_every`` steps, a row of figures an epoch) and ``tensorboard/``.
 
@@ -164,6 +165,8 @@ def train(recipe: Recipe, run: Path, engine: Engine, record: dict[str, Any], sta
     record = json.loads(json.dumps(record))
     progress = _restore(recipe, run, record, start)
     if recipe.start[0] >= recipe.epochs:
+        if start is not None and not (run / CHECKPOINT).exists():
+            _take_over(start, run, record)
         return
     world = engine.devices * engine.nodes
     sizes = {len(batch) for batch in recipe.plan(recipe.start[0])}
@@ -232,6 +235,14 @@ def _restore(recipe: Recipe, run: Path, record: dict[str, Any], start: Path | No
     recipe.restored = {name: state[name] for name in ("optimisers", "precision")}
     recipe.start = (state["epoch"], state["position"])
     return {"step": state["step"], "best": state["best"], "seconds": state["seconds"]}
+
+
+def _take_over(start: Path, run: Path, record: dict[str, Any]) -> None:
+    state = load_checkpoint(start)
+    assert state is not None
+    run.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomically(run / SETTINGS, json.dumps(record, indent=2).encode())
+    save_checkpoint(run / CHECKPOINT, {**state, "record": record})
 
 
 class _Items(Dataset):

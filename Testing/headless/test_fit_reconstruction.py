@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from XrayToCTLib.consistency import consistent
+from XrayToCTLib.generators import network_of
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
 from XrayToCTTraining.engine import CHECKPOINT
@@ -128,6 +129,15 @@ def test_runs_of_a_seed_share_their_first_stage(data, whole):
     training(*options(data, "shared"), "--start", data / "whole" / "epoch-2.pt")
     shared = torch.load(data / "shared" / CHECKPOINT, weights_only=True)
     assert_same_bits(shared["model"], whole["model"])
+
+
+def test_a_start_that_has_nothing_left_to_learn_becomes_the_run_with_what_is_done_behind_the_network(data, whole):
+    start = [*options(data, "finished"), "--start", data / "whole" / CHECKPOINT, "--consistency", 2]
+    training(*start)
+    before, after = (trained_generator(data / name)[0] for name in ("whole", "finished"))
+    assert_same_bits(dict(network_of(after).state_dict()), dict(before.state_dict()))
+    assert after.consistency == 2
+    assert json.loads((data / "finished" / "fit.json").read_text())["consistency"] == 2
 
 
 def test_the_cosine_schedule_has_a_warm_up_and_an_end_in_stage_2_too(data):
