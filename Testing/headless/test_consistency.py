@@ -132,7 +132,7 @@ def test_the_wall_around_the_lungs_stays_tissue_and_far_from_them_a_film_may_end
     film[:, :, 14:44] *= 0.2  # a dark band across the chest
     result = consistent(volume, film, GEOMETRY, 4)
     walls, were = (each[:, :, 16:48, 20:36, 11:53] for each in (result, volume))
-    assert walls[were == 0.4].min() == pytest.approx(0.32)
+    assert walls[were == 0.4].min() == pytest.approx(0.3)
     assert walls[were == 0.28].min() >= 0.27 - 1e-6
     assert (result[volume == 0.07] - 0.07).abs().max() > 0.01  # in the lungs anything may come out
     film = radiograph_from_ct(volume, GEOMETRY)
@@ -141,4 +141,4 @@ def test_the_wall_around_the_lungs_stays_tissue_and_far_from_them_a_film_may_end
     free = consistent(volume, film, GEOMETRY, 4)[below]
     monkeypatch.setattr(consistency, "_NEAR_LUNGS_MM", 100.0)
     held = consistent(volume, film, GEOMETRY, 4)[below]
-    assert free.mean() < 0.25 < 0.32 - 1e-6 <= held.min()
+    assert free.mean() < 0.25 < 0.3 - 1e-6 <= held.min()
