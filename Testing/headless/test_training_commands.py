@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -264,6 +265,12 @@ def test_evaluations_side_by_side_go_into_a_page_where_it_names_them(data, weigh
     assert [cell.strip() for cell in cells[0]] == ["", "ours", "mean"]
     assert float(cells[2][1].split("±")[0]) == pytest.approx(means["generator", "mae_hu"], rel=1e-3)
     assert float(cells[3][2].split("±")[0]) == pytest.approx(means["mean training volume", "ssim"], rel=1e-3)
+    training("evaluate", "table", "--results", ours, "--results", mean, *names, "--paired", "--out", table)
+    cells = [line.split("|")[1:-1] for line in table.read_text().splitlines()]
+    assert cells[0][-1].strip() == "ours less mean"
+    difference, low, high = map(float, re.findall(r"[+-][\d.e+]*\d", cells[2][-1]))
+    assert difference == pytest.approx(means["generator", "mae_hu"] - means["mean training volume", "mae_hu"], rel=0.06)
+    assert low <= difference <= high
     page.write_text(f"# Page\n\nBefore.\n\n<!-- from {table} -->\nold\n<!-- end -->\n\nAfter.\n")
     for _ in range(2):  # a second time changes nothing
         training("evaluate", "document", page)

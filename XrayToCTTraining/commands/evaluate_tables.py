@@ -10,9 +10,12 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
+
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTTraining.evaluation import GENERATOR
+from XrayToCTTraining.statistics import bootstrap_interval
 from XrayToCTTraining.tables import markdown_table
 
 _BLOCK = re.compile(r"<!-- from (\S+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -26,6 +29,11 @@ def add_table_arguments(own: argparse.ArgumentParser) -> None:
         metavar="NAME=FOLDER[:METHOD]",
         help="of `evaluate`; its generator, or another method in its summary.csv; repeatable",
     )
+    own.add_argument(
+        "--paired",
+        action="store_true",
+        help="one more column: the first less the second over the cases of both, with a 95 %% interval",
+    )
     own.add_argument("--figures", default="", help="names separated by commas (default: all of the first)")
     own.add_argument("--out", type=Path, required=True, help="Markdown file")
 
@@ -36,15 +44,18 @@ def add_document_arguments(own: argparse.ArgumentParser) -> None:
 
 def run_table(options: argparse.Namespace) -> None:
     """Prints the table and writes it: a row a figure, a column an evaluation, mean ± standard deviation over cases."""
-    columns: dict[str, dict[str, str]] = {}
+    sources: dict[str, tuple[Path, str]] = {}
     for entry in options.results:
         name, _, rest = entry.partition("=")
         folder, _, method = rest.partition(":")
-        columns[name] = _means(Path(folder), method or GENERATOR)
+        sources[name] = Path(folder), method or GENERATOR
+    columns = {name: _means(*source) for name, source in sources.items()}
     figures = options.figures.split(",") if options.figures else list(next(iter(columns.values())))
     for name, cells in columns.items():
         if missing := [figure for figure in figures if figure not in cells]:
             raise UnsuitableInput(f"{name} has no figure {missing[0]!r}; it has {', '.join(cells)}.")
+    if options.paired:
+        columns |= _differences(sources, figures)
     rows = [{"": figure, **{name: cells[figure] for name, cells in columns.items()}} for figure in figures]
     text = markdown_table(rows)
     write_bytes_atomically(options.out, text.encode())
@@ -62,6 +73,31 @@ def run_document(options: argparse.Namespace) -> None:
         raise UnsuitableInput(f"{options.page} names no file; write <!-- from FILE --> and <!-- end --> where it goes.")
     write_bytes_atomically(options.page, text.encode())
     print(f"{options.page}: {count} tables")
+
+
+def _differences(sources: dict[str, tuple[Path, str]], figures: list[str]) -> dict[str, dict[str, str]]:
+    """A column of paired differences of the first two sources, by figure, headed by their names."""
+    if len(sources) < 2:
+        raise UnsuitableInput("--paired compares two evaluations; give --results twice.")
+    (one, first), (other, second) = list(sources.items())[:2]
+    above, below = _cases(*first), _cases(*second)
+    if not (both := [case for case in above if case in below]):
+        raise UnsuitableInput(f"{one} and {other} have no case in common; leave out --paired.")
+    cells = {}
+    for figure in figures:
+        values = np.array([float(above[case][figure]) - float(below[case][figure]) for case in both])
+        low, high = bootstrap_interval(values)
+        cells[figure] = f"{np.nanmean(values):+.2g} ({low:+.2g} to {high:+.2g})"
+    return {f"{one} less {other}": cells}
+
+
+def _cases(folder: Path, method: str) -> dict[str, dict[str, str]]:
+    """A method's figures by case."""
+    path = folder / "cases.csv"
+    if not path.is_file():
+        raise UnsuitableInput(f"{folder} holds no cases.csv; leave out --paired, or evaluate again.")
+    with path.open(newline="") as file:
+        return {row["case"]: row for row in csv.DictReader(file) if row["method"] == method}
 
 
 def _means(folder: Path, method: str) -> dict[str, str]:
