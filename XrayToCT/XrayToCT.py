@@ -47,8 +47,13 @@ class XrayToCT(ScriptedLoadableModule):
 
 
 def start() -> None:
-    """Registers the sample X-ray, and the layouts, of which a saved scene keeps the number only."""
+    """What Slicer is told once it has started."""
+    prepare_views()
     register_sample()
+
+
+def prepare_views() -> None:
+    """Registers the layouts, of which a saved scene keeps the number only, and sees to the notice; as often as one likes."""
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window
         register_layouts(layout_manager.layoutLogic().GetLayoutNode())
@@ -70,6 +75,7 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Called by Slicer when the module is first shown."""
         super().setup()
+        prepare_views()  # where the module was loaded into a Slicer that had started before, or a script comes first
         widget = slicer.util.loadUI(self.resourcePath("UI/XrayToCT.ui"))
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)

@@ -13,7 +13,7 @@ import pytest
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
-from XrayToCTLib.layouts import STUDY_VIEWS
+from XrayToCTLib.layouts import READING_LAYOUT, STUDY_VIEWS
 from XrayToCTLib.notice import notice_of
 from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.scene_results import results_of
@@ -338,3 +338,11 @@ def is_running(pid: int) -> bool:
         return state.read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_module_that_comes_after_slicers_start_has_its_layouts_too(panel) -> None:
+    layout_node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    expected = layout_node.GetLayoutDescription(READING_LAYOUT)
+    layout_node.SetLayoutDescription(READING_LAYOUT, "<layout/>")
+    slicer.modules.xraytoct.createNewWidgetRepresentation()
+    assert layout_node.GetLayoutDescription(READING_LAYOUT) == expected
