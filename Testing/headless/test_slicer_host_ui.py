@@ -153,3 +153,15 @@ def test_what_a_program_shows_or_hides_in_a_closed_section_is_seen_once_it_opens
     ui.section.collapsed = False
     assert ui.flip.visible
     assert not ui.note.visible
+
+
+def test_an_emptied_path_line_only_says_that_it_is_no_longer_valid(host):
+    import ctk
+
+    told: list = []
+    line = ctk.ctkPathLineEdit()
+    line.connect("currentPathChanged(QString)", told.append)
+    line.connect("validInputChanged(bool)", told.append)
+    line.setCurrentPath("/films")
+    line.setCurrentPath("")
+    assert told == ["/films", True, False]

@@ -138,6 +138,15 @@ def test_the_preview_shows_what_the_network_sees_and_follows_the_settings(panel,
     assert (asked["view"], asked["flip"], asked["crop"]) == ("AP", True, [0.1, 0.9, 0.0, 1.0])
 
 
+def test_an_emptied_path_is_no_chosen_xray(panel, xray) -> None:
+    panel.take(xray)
+    assert panel.ui.applyButton.enabled
+    panel.ui.xrayPathEdit.setCurrentPath("")
+    panel.widget._panel.refresh()
+    assert (panel.ui.xrayPathEdit.currentPath, panel.parameters.xray_path) == ("", "")
+    assert not panel.ui.applyButton.enabled
+
+
 def test_a_folder_offers_its_files(panel, xray) -> None:
     (xray.parent / "second.png").touch()
     panel.take(xray.parent)

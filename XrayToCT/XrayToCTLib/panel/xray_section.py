@@ -11,6 +11,7 @@ from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
+from XrayToCTLib.panel.path_line import follow_path
 from XrayToCTLib.panel.sample_data import SAMPLE
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import dicom_database, is_chosen, xray_file, xray_series
@@ -35,7 +36,7 @@ class XraySection:
         self._series = ChoiceBox(ui.dicomBox, (), lambda key: context.set("dicom_series", key))
         self._views = ChoiceBox(ui.viewBox, VIEWS, lambda key: context.set("view", key))
         self._polarities = ChoiceBox(ui.polarityBox, POLARITIES, lambda key: context.set("polarity", key))
-        ui.xrayPathEdit.connect("currentPathChanged(QString)", lambda path: context.set("xray_path", path))
+        follow_path(ui.xrayPathEdit, lambda path: context.set("xray_path", path))
         ui.xrayNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: context.set("xray_volume", node))
         ui.cropRowsRange.connect("valuesChanged(double,double)", self._crop_rows)
         ui.cropColumnsRange.connect("valuesChanged(double,double)", self._crop_columns)
