@@ -105,6 +105,23 @@ def test_a_selector_without_none_chooses_the_first_node_and_one_with_attributes_
     assert nodes.currentNode() is marked
 
 
+def test_a_selector_lets_go_of_a_node_while_the_scene_still_has_it(host):
+    import slicer
+
+    nodes = slicer.qMRMLNodeComboBox()
+    nodes.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    nodes.noneEnabled = True
+    nodes.setMRMLScene(slicer.mrmlScene)
+    first, second = volume(), volume()
+    nodes.setCurrentNode(first)
+    told: list = []
+    nodes.connect(
+        "currentNodeChanged(vtkMRMLNode*)", lambda node: told.append((node, slicer.mrmlScene.IsNodePresent(first)))
+    )
+    slicer.mrmlScene.RemoveNode(first)
+    assert [(node is second, bool(present)) for node, present in told] == [(True, True)]
+
+
 def test_a_node_that_a_selector_makes_has_the_attributes_that_it_filters_by(host):
     import slicer
 
