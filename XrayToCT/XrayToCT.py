@@ -53,7 +53,7 @@ def start() -> None:
 
 
 def prepare_views() -> None:
-    """Registers the layouts, of which a saved scene keeps the number only, and sees to the notice; as often as one likes."""
+    """Registers the layouts, of which a saved scene keeps the number only, and the notice; as often as one likes."""
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window
         register_layouts(layout_manager.layoutLogic().GetLayoutNode())

@@ -49,14 +49,6 @@ def volumes() -> list:
     return slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
 
 
-@pytest.fixture
-def xray(tmp_path: Path) -> Path:
-    """Any file: the scripted worker goes by its name."""
-    path = tmp_path / "chest.png"
-    path.touch()
-    return path
-
-
 def named(xray: Path, name: str) -> Path:
     path = xray.with_name(name)
     path.touch()
@@ -314,6 +306,9 @@ def test_an_anonymised_batch_gives_a_patient_one_pseudonym(panel, tmp_path) -> N
     assert names["a-1"] == names["a-2"]
     assert names["nameless-1"] == names["nameless-2"]
     assert len(set(names.values())) == 6
+    studies = {Path(request["xray"]).stem: request["study_uid"] for request in asked}
+    assert studies["nameless-1"] == studies["nameless-2"] != studies["b"]
+    assert studies["picture-1"] == ""
     assert all(re.fullmatch(r"ANON-[0-9a-f]{8}", name) for name in names.values())
     assert Path(asked[1]["output"]).name == f"{names['a-1']}-2"
     assert [path.name for path in report.written] == [Path(request["output"]).name for request in asked]

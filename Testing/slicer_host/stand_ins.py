@@ -29,7 +29,7 @@ def packaging() -> ModuleType:
 
 
 def sample_data() -> ModuleType:
-    """`SampleData`: notes the sources that are registered, and refuses those on which Slicer's own module would fail."""
+    """`SampleData`: notes the sources that are registered, and refuses those on which Slicer's own would fail."""
     module = ModuleType("SampleData")
 
     class SampleDataLogic:

@@ -60,7 +60,7 @@ class ctkVTKAbstractView(QtWidgets.QWidget):
         window.SetMultiSamples(0)
         self._renderer = vtk.vtkRenderer()
         window.AddRenderer(self._renderer)
-        # The interactor alone holds the window, in C++: as in Slicer, Python's object of it lives no longer than its user.
+        # The interactor alone holds the window, in C++: as in Slicer, nobody keeps Python's object of it.
         self._interactor = vtk.vtkRenderWindowInteractor()
         self._interactor.SetRenderWindow(window)
         self._interactor.EnableRenderOff()

@@ -12,8 +12,9 @@ from typing import Any
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 
 _NAME = "XrayToCT.Notice"
-# Who says whether the notice is needed in a render window, and what it says, by the window's address. Nothing may hang on Python's
-# object of the window: a view of Slicer keeps the window, but not that object, which is made anew each time one asks for it.
+# Who says whether the notice is needed in a render window, and what it says, by the window's address. Nothing may hang
+# on Python's object of the window: a view of Slicer keeps the window, but not that object, which is made anew each time
+# one asks for it.
 _looked_after: dict[str, tuple[Callable[[], bool], str]] = {}
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
 # In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
