@@ -47,8 +47,13 @@ class XrayToCT(ScriptedLoadableModule):
 
 
 def start() -> None:
-    """Registers the sample X-ray, and the layouts, of which a saved scene keeps the number only."""
+    """What Slicer is told once it has started."""
+    prepare_views()
     register_sample()
+
+
+def prepare_views() -> None:
+    """Registers the layouts, of which a saved scene keeps the number only, and the notice; as often as one likes."""
     layout_manager = slicer.app.layoutManager()
     if layout_manager is not None:  # None without a main window
         register_layouts(layout_manager.layoutLogic().GetLayoutNode())
@@ -70,6 +75,7 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Called by Slicer when the module is first shown."""
         super().setup()
+        prepare_views()  # where the module was loaded into a Slicer that had started before, or a script comes first
         widget = slicer.util.loadUI(self.resourcePath("UI/XrayToCT.ui"))
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
@@ -83,6 +89,7 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_closed)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_imported)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._node_removed)
         self._use_some_set()
 
     def cleanup(self) -> None:
@@ -104,13 +111,9 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._untouched = _values(self._observed) if is_new else None
 
     def _choose_set(self, node: Any) -> None:
-        """The user has chosen a parameter set, made one, or removed the last."""
-        if slicer.mrmlScene.IsClosing():
-            return
-        if node is None:
-            self._use_some_set()
-            return
-        self._use_set(node)
+        """The user has chosen a parameter set, or made one."""
+        if node is not None and not slicer.mrmlScene.IsClosing():
+            self._use_set(node)
 
     def _use_set(self, node: Any) -> None:
         if node is self._observed or self._panel is None:
@@ -126,6 +129,11 @@ class XrayToCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _settings_changed(self, caller: Any = None, event: Any = None) -> None:
         if self._panel is not None:
             self._panel.refresh()
+
+    def _node_removed(self, caller: Any = None, event: Any = None) -> None:
+        """The selector of sets has told of a removed one while it was still in the scene."""
+        if not slicer.mrmlScene.IsClosing():
+            self._use_some_set()
 
     def _scene_closes(self, caller: Any = None, event: Any = None) -> None:
         if self._panel is not None:

@@ -189,6 +189,14 @@ def panel(module_widget: Any, made_result: Path, monkeypatch: pytest.MonkeyPatch
     process_events(0)
 
 
+@pytest.fixture
+def xray(tmp_path: Path) -> Path:
+    """Any file: the scripted worker goes by its name."""
+    path = tmp_path / "chest.png"
+    path.touch()
+    return path
+
+
 @pytest.fixture(scope="session")
 def study_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
     """A reader study: the readers' folder, the key's path, the study. No test changes these files."""

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -268,6 +269,23 @@ def test_a_patient_of_a_batch_has_one_pseudonym_in_all_files(radiograph_pixels, 
     assert told[0] == told[1] != told[2]
     assert [folder.name for folder in folders] == [told[0], f"{told[0]}-2", told[2]]
     assert sorted(tmp_path.joinpath("out").iterdir()) == sorted(folders)  # and no list of who is who
+
+
+def test_films_of_one_study_share_a_new_study_in_an_anonymised_batch(radiograph_pixels, tiny, tmp_path) -> None:
+    pixels = np.rint(radiograph_pixels * 4095).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    films = (("P-17", "1.2.3"), ("P-17", "1.2.3"), ("P-17", "1.2.4"), ("P-18", "1.2.3"))
+    for number, (patient, study) in enumerate(films):
+        write_dicom(tmp_path / "in" / f"{number}.dcm", pixels, PatientID=patient, StudyInstanceUID=study)
+    wanted = ["--anonymise", "--model", tiny, "--formats", "dicom", "--device", "cpu"]
+    assert main(["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *wanted]) == 0
+    written = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    studies: dict[str, Counter] = {}
+    for one in written:
+        studies.setdefault(one.PatientID, Counter())[one.StudyInstanceUID] += 1
+    files = len(written) // len(films)
+    assert sorted(sorted(counts.values()) for counts in studies.values()) == [[files], [files, 2 * files]]
+    assert not {"1.2.3", "1.2.4"} & {uid for counts in studies.values() for uid in counts}
 
 
 def test_an_unsuitable_file_of_a_batch_is_not_named_in_the_json_object(tmp_path, capsys) -> None:

@@ -76,7 +76,9 @@ def test_the_commands_make_follow_and_evaluate_a_study(run, run_json, list_of_ca
     study, key, results = tmp_path / "study", tmp_path / "key.json", tmp_path / "results"
     made = run("study", "new", list_of_cases, "-o", study, "--key", key, "--readers", "R1,R2", "--size", 32)
     assert made.returncode == 0, made.stderr
-    assert "6 cases for 2 readers" in made.stdout
+    assert "6 cases for 2 readers\n" in made.stdout
+    alone = ["--key", tmp_path / "key-2.json", "--readers", "R1", "--size", 32]
+    assert "6 cases for 1 reader\n" in run("study", "new", list_of_cases, "-o", tmp_path / "study-2", *alone).stdout
     ReadingSession(study, "R1").submit(4, 3, "tb", (MARK,), "ribs\nmissing")
     assert run_json("study", "status", study)["answered"] == {"R1": 1, "R2": 0}
     read_all(study, "R1", lambda code: 4, lambda code: "tb")

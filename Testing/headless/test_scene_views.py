@@ -16,7 +16,7 @@ vtk = pytest.importorskip("vtk")
 
 from vtk.util import numpy_support  # noqa: E402
 
-from XrayToCTLib import layouts  # noqa: E402
+from XrayToCTLib import layouts, notice  # noqa: E402
 from XrayToCTLib.follow_up import add_change  # noqa: E402
 from XrayToCTLib.hounsfield import UNCERTAINTY_LIMIT_HU  # noqa: E402
 from XrayToCTLib.notice import add_notice, keep_notice, notice_of  # noqa: E402
@@ -279,13 +279,25 @@ def test_whatever_takes_the_notice_away_it_is_in_the_next_frame(spoil) -> None:
 
 
 def test_a_window_is_looked_after_once_though_python_forgets_it() -> None:
-    window = make_window()
-    renderer = first_renderer(window)
+    holder = vtk.vtkWindowToImageFilter()  # holds the window as a view of Slicer does: in C++
+    holder.SetInput(make_window())
+    gc.collect()
     for _ in range(3):
-        keep_notice(renderer.GetRenderWindow())
+        keep_notice(holder.GetInput())
         gc.collect()
-    pixels_of(window)
-    assert renderer.GetViewProps().GetNumberOfItems() == 1
+    first_renderer(holder.GetInput()).RemoveAllViewProps()
+    assert yellow_of(holder.GetInput()).any()
+    assert first_renderer(holder.GetInput()).GetViewProps().GetNumberOfItems() == 1
+
+
+def test_of_a_window_that_is_gone_nothing_is_kept() -> None:
+    before = dict(notice._looked_after)
+    window = make_window()
+    keep_notice(window)
+    assert len(notice._looked_after) == len(before) + 1
+    del window
+    gc.collect()
+    assert notice._looked_after == before
 
 
 def test_a_window_without_a_renderer_gets_the_notice_with_its_first_one() -> None:

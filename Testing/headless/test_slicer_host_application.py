@@ -131,15 +131,17 @@ def test_what_would_be_installed_or_registered_is_only_noted(host):
     slicer.util.pip_install("safetensors")
     slicer.packaging.pip_ensure(["pydicom>=3"])
     PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(category="XrayToCT", sampleName="Chest")
+    files = {"uris": "file:///chest.png", "fileNames": "chest.png", "nodeNames": "Chest"}
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(category="XrayToCT", sampleName="Chest", **files)
     assert [one[:2] for one in host.recorded.installations] == [
         ("pip_install", "safetensors"),
         ("pip_ensure", ["pydicom>=3"]),
     ]
     assert host.recorded.torch_installations[0]["askConfirmation"]
     assert host.recorded.sample_data_sources[0]["sampleName"] == "Chest"
-    with pytest.raises(TypeError):
-        SampleData.SampleDataLogic.registerCustomSampleDataSource(name="Chest")
+    for wrong in ({"name": "Chest"}, {"sampleName": "Chest"}, {"sampleName": "Chest", **files, "nodeNames": None}):
+        with pytest.raises(TypeError):
+            SampleData.SampleDataLogic.registerCustomSampleDataSource(**wrong)
 
 
 # Views

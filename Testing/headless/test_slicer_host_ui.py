@@ -105,6 +105,23 @@ def test_a_selector_without_none_chooses_the_first_node_and_one_with_attributes_
     assert nodes.currentNode() is marked
 
 
+def test_a_selector_lets_go_of_a_node_while_the_scene_still_has_it(host):
+    import slicer
+
+    nodes = slicer.qMRMLNodeComboBox()
+    nodes.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    nodes.noneEnabled = True
+    nodes.setMRMLScene(slicer.mrmlScene)
+    first, second = volume(), volume()
+    nodes.setCurrentNode(first)
+    told: list = []
+    nodes.connect(
+        "currentNodeChanged(vtkMRMLNode*)", lambda node: told.append((node, slicer.mrmlScene.IsNodePresent(first)))
+    )
+    slicer.mrmlScene.RemoveNode(first)
+    assert [(node is second, bool(present)) for node, present in told] == [(True, True)]
+
+
 def test_a_node_that_a_selector_makes_has_the_attributes_that_it_filters_by(host):
     import slicer
 
@@ -153,3 +170,15 @@ def test_what_a_program_shows_or_hides_in_a_closed_section_is_seen_once_it_opens
     ui.section.collapsed = False
     assert ui.flip.visible
     assert not ui.note.visible
+
+
+def test_an_emptied_path_line_only_says_that_it_is_no_longer_valid(host):
+    import ctk
+
+    told: list = []
+    line = ctk.ctkPathLineEdit()
+    line.connect("currentPathChanged(QString)", told.append)
+    line.connect("validInputChanged(bool)", told.append)
+    line.setCurrentPath("/films")
+    line.setCurrentPath("")
+    assert told == ["/films", True, False]

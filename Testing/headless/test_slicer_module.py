@@ -13,7 +13,7 @@ import pytest
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
-from XrayToCTLib.layouts import STUDY_VIEWS
+from XrayToCTLib.layouts import READING_LAYOUT, STUDY_VIEWS
 from XrayToCTLib.notice import notice_of
 from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.scene_results import results_of
@@ -47,14 +47,6 @@ print(load_module(Path(sys.argv[1])).ui.checksSummary.text)
 
 def volumes() -> list:
     return slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-
-
-@pytest.fixture
-def xray(tmp_path: Path) -> Path:
-    """Any file: the scripted worker goes by its name."""
-    path = tmp_path / "chest.png"
-    path.touch()
-    return path
 
 
 def named(xray: Path, name: str) -> Path:
@@ -314,6 +306,9 @@ def test_an_anonymised_batch_gives_a_patient_one_pseudonym(panel, tmp_path) -> N
     assert names["a-1"] == names["a-2"]
     assert names["nameless-1"] == names["nameless-2"]
     assert len(set(names.values())) == 6
+    studies = {Path(request["xray"]).stem: request["study_uid"] for request in asked}
+    assert studies["nameless-1"] == studies["nameless-2"] != studies["b"]
+    assert studies["picture-1"] == ""
     assert all(re.fullmatch(r"ANON-[0-9a-f]{8}", name) for name in names.values())
     assert Path(asked[1]["output"]).name == f"{names['a-1']}-2"
     assert [path.name for path in report.written] == [Path(request["output"]).name for request in asked]
@@ -338,3 +333,11 @@ def is_running(pid: int) -> bool:
         return state.read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_module_that_comes_after_slicers_start_has_its_layouts_too(panel) -> None:
+    layout_node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    expected = layout_node.GetLayoutDescription(READING_LAYOUT)
+    layout_node.SetLayoutDescription(READING_LAYOUT, "<layout/>")
+    slicer.modules.xraytoct.createNewWidgetRepresentation()
+    assert layout_node.GetLayoutDescription(READING_LAYOUT) == expected

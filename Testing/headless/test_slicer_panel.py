@@ -8,7 +8,6 @@ import pytest
 import SimpleITK as sitk
 
 from slicer_host import process_events, recorded
-from XrayToCTLib import dependencies
 from XrayToCTLib.layouts import COMPARING_LAYOUT, COMPARING_VIEWS, FOLLOW_UP_LAYOUT, FOLLOW_UP_VIEWS, READING_LAYOUT
 from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE
 from XrayToCTLib.results_folder import read_stored
@@ -29,13 +28,6 @@ CONTROLS = (
     "ctkCollapsibleButton",
     "qMRMLNodeComboBox",
 )
-
-
-@pytest.fixture
-def xray(tmp_path: Path) -> Path:
-    path = tmp_path / "chest.png"
-    path.touch()
-    return path
 
 
 @pytest.fixture
@@ -138,6 +130,15 @@ def test_the_preview_shows_what_the_network_sees_and_follows_the_settings(panel,
     assert (asked["view"], asked["flip"], asked["crop"]) == ("AP", True, [0.1, 0.9, 0.0, 1.0])
 
 
+def test_an_emptied_path_is_no_chosen_xray(panel, xray) -> None:
+    panel.take(xray)
+    assert panel.ui.applyButton.enabled
+    panel.ui.xrayPathEdit.setCurrentPath("")
+    panel.widget._panel.refresh()
+    assert (panel.ui.xrayPathEdit.currentPath, panel.parameters.xray_path) == ("", "")
+    assert not panel.ui.applyButton.enabled
+
+
 def test_a_folder_offers_its_files(panel, xray) -> None:
     (xray.parent / "second.png").touch()
     panel.take(xray.parent)
@@ -146,6 +147,35 @@ def test_a_folder_offers_its_files(panel, xray) -> None:
     panel.click("applyButton")
     panel.wait_until_idle()
     assert panel.requests("generate")[-1]["xray"] == str(xray.parent / "second.png")
+
+
+def test_a_folder_offers_the_files_of_its_subfolders_too_as_far_as_they_are_searched(
+    panel, tmp_path, monkeypatch
+) -> None:
+    from XrayToCTLib import xray_folder
+
+    for name in (
+        "DICOM/PA/ST/SE/IM1",
+        "DICOM/PA/ST/SE/IM2",
+        "DICOM/PA/ST/SE/deeper/IM3",
+        "DICOM/.hidden/IM4",
+        "README",
+    ):
+        (tmp_path / "media" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "media" / name).touch()
+    panel.take(tmp_path / "media")
+    box = panel.ui.folderFileBox
+    assert [box.itemText(row) for row in range(box.count)] == ["README", "DICOM/PA/ST/SE/IM1", "DICOM/PA/ST/SE/IM2"]
+    assert "Only 3 files are offered" in panel.ui.previewText.text
+    panel.choose("folderFileBox", "DICOM/PA/ST/SE/IM2")
+    panel.click("applyButton")
+    panel.wait_until_idle()
+    assert panel.requests("generate")[-1]["xray"] == str(tmp_path / "media/DICOM/PA/ST/SE/IM2")
+    for name, least in (("MOST_FILES", ["README", "DICOM/PA/ST/SE/IM1"]), ("MOST_FOLDERS", ["README"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(xray_folder, name, 2)
+            assert xray_folder.files_below(tmp_path / "media") == (least, False)
+    assert xray_folder.files_below(tmp_path / "media/DICOM/PA/ST/SE/deeper") == (["IM3"], True)
 
 
 def test_a_folder_is_chosen_by_a_button_of_its_own(panel, xray, tmp_path) -> None:
@@ -454,63 +484,13 @@ def test_results_of_one_xray_are_told_apart_in_the_panels_lists(done, xray) -> N
     assert names[0] in done.ui.earlierSelector.toolTip
 
 
-class TestMissingPackages:
-    """What is missing is named, and installed only after the user has agreed, once."""
-
-    @pytest.fixture
-    def section(self, panel, xray, monkeypatch):
-        (section,) = (one for one in panel.widget._panel._sections if type(one).__name__ == "GenerateSection")
-        packages = tuple(one for one in dependencies.PACKAGES if one.name in ("torch", "safetensors"))
-        monkeypatch.setattr(section, "_missing", packages)
-        monkeypatch.setattr("XrayToCTLib.panel.generate_section.missing_packages", lambda: ())
-        panel.take(xray)
-        return section
-
-    def test_nothing_can_start_and_nothing_is_installed_without_consent(self, panel, section) -> None:
-        import qt
-
-        assert "torch, safetensors" in panel.ui.dependencyLabel.text
-        assert not panel.ui.applyButton.enabled
-        recorded.button_answers.append(qt.QMessageBox.Cancel)
-        panel.click("installButton")
-        assert len(recorded.messages) == 1
-        assert not recorded.installations
-        assert not recorded.torch_installations
-
-    def test_torch_comes_through_its_extension_and_the_rest_under_constraints(self, panel, section) -> None:
-        import qt
-
-        recorded.button_answers.append(qt.QMessageBox.Ok)
-        panel.click("installButton")
-        assert len(recorded.messages) == 1  # asked once
-        assert len(recorded.torch_installations) == 1
-        assert "safetensors" in str(recorded.installations)
-        assert "constraints" in str(recorded.installations)
-        assert panel.ui.applyButton.enabled
-
-    def test_a_folder_of_wheels_needs_no_network(self, panel, section, tmp_path) -> None:
-        import qt
-
-        recorded.button_answers.append(qt.QMessageBox.Ok)
-        recorded.file_answers.append(str(tmp_path))
-        panel.click("installButton")
-        assert "--no-index" in str(recorded.installations)
-        assert str(tmp_path) in str(recorded.installations)
-        assert not recorded.torch_installations
-
-
-def test_what_slicer_ships_is_held_by_the_constraints() -> None:
-    text = dependencies.constraints_text()
-    assert "numpy==" in text
-    assert "SimpleITK==" in text
-
-
-def test_the_sample_is_in_slicers_sample_data(panel) -> None:
-    import SampleData
+def test_the_sample_is_in_slicers_sample_data(panel, monkeypatch) -> None:
+    from XrayToCTLib.panel.sample_data import SAMPLE, SAMPLE_NAME, register_sample
 
     recorded.sample_data_sources.clear()
-    from XrayToCTLib.panel.sample_data import register_sample
-
     register_sample()
-    assert SampleData.SampleDataLogic
-    assert "Simulated chest X-ray" in str(recorded.sample_data_sources)
+    (source,) = recorded.sample_data_sources
+    assert (source["category"], source["sampleName"]) == ("XrayToCT", SAMPLE_NAME)
+    # slicer-core's own reader of volumes reads no PNG, Slicer's does
+    monkeypatch.setattr(slicer.util, "loadVolume", lambda path, properties: (path, properties["name"]))
+    assert source["customDownloader"](source) == [(str(SAMPLE), SAMPLE_NAME)]

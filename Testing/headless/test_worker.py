@@ -148,6 +148,8 @@ WRONG = {
     "short crop": ({"crop": [0, 1]}, 2, "crop"),
     "unknown view": ({"view": "LL"}, 2, "view"),
     "pseudonym for nothing": ({"pseudonym": "ANON-1"}, 2, "pseudonym"),
+    "study for nothing": ({"study_uid": "2.25.1"}, 2, "study_uid"),
+    "word as a study": ({"anonymise": True, "study_uid": "DOE"}, 2, "study_uid"),
     "path as a pseudonym": ({"anonymise": True, "pseudonym": "../x"}, 2, "pseudonym"),
 }
 

@@ -319,7 +319,7 @@ class ctkRangeWidget(QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
-    """A path that is typed or chosen."""
+    """A path that is typed or chosen. As in CTK, an empty line is no valid input, and its path is not told of."""
 
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
@@ -337,8 +337,16 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         layout.addWidget(self._browse)
         self.setFocusProxy(self._edit)
         self._filters, self._names, self._key, self._label = self.Files, [], "", ""
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._is_valid = False
+        self._edit.textChanged.connect(self._changed)
         self._browse.clicked.connect(self.browse)
+
+    def _changed(self, path: str) -> None:
+        was_valid, self._is_valid = self._is_valid, bool(path)
+        if path:
+            self.currentPathChanged.emit(path)
+        if was_valid != self._is_valid:
+            self.validInputChanged.emit(self._is_valid)
 
     @Slot()
     def browse(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import vtk
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
 
@@ -119,6 +120,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         if scene is not None:
             events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent, scene.EndCloseEvent)
             self._tags.extend((scene, scene.AddObserver(event, self._scene_changed)) for event in events)
+            self._tags.append((scene, scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._node_goes)))
         self._refresh()
 
     def _forget_scene(self) -> None:
@@ -127,6 +129,21 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def _scene_changed(self, _: Any, event: str) -> None:
         if not self._scene.IsBatchProcessing() or event == "EndCloseEvent":
             self._refresh()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _node_goes(self, scene: Any, _: str, node: Any) -> None:
+        """As in Slicer, a neighbour or nothing is chosen while the node is still in the scene."""
+        if scene.IsClosing() or node not in self._nodes:
+            return
+        place = self._nodes.index(node)
+        is_chosen = node is self._shown
+        del self._nodes[place]
+        self._combo.blockSignals(True)
+        self._combo.removeItem(place)
+        if is_chosen:
+            self._combo.setCurrentIndex(min(place, len(self._nodes) - 1) if place else -1)
+        self._combo.blockSignals(False)
+        self._chosen()
 
     def _fits(self, node: Any) -> bool:
         if node.GetHideFromEditors() and not self._flags["showHidden"]:

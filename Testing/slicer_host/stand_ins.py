@@ -29,7 +29,7 @@ def packaging() -> ModuleType:
 
 
 def sample_data() -> ModuleType:
-    """`SampleData`: notes the sources that are registered."""
+    """`SampleData`: notes the sources that are registered, and refuses those on which Slicer's own would fail."""
     module = ModuleType("SampleData")
 
     class SampleDataLogic:
@@ -49,7 +49,15 @@ def sample_data() -> ModuleType:
             loadFileProperties: Any = None,
             checksums: Any = None,
         ) -> None:
-            recorded.sample_data_sources.append(dict(locals()))
+            given = (uris, fileNames, nodeNames)
+            if not all(isinstance(one, str) for one in given):
+                if not all(isinstance(one, (list, tuple)) for one in given):
+                    raise TypeError("a source needs uris, fileNames and nodeNames, also with a downloader of its own")
+                if len({len(one) for one in given}) > 1:
+                    raise ValueError("All fields of sample data source must have the same length")
+            recorded.sample_data_sources.append(
+                {"category": category, "sampleName": sampleName, "customDownloader": customDownloader}
+            )
 
     vars(module).update(SampleDataLogic=SampleDataLogic)
     return module

@@ -55,13 +55,14 @@ class ctkVTKAbstractView(QtWidgets.QWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._window = vtk.vtkRenderWindow()
-        self._window.SetOffScreenRendering(1)
-        self._window.SetMultiSamples(0)
+        window = vtk.vtkRenderWindow()
+        window.SetOffScreenRendering(1)
+        window.SetMultiSamples(0)
         self._renderer = vtk.vtkRenderer()
-        self._window.AddRenderer(self._renderer)
+        window.AddRenderer(self._renderer)
+        # The interactor alone holds the window, in C++: as in Slicer, nobody keeps Python's object of it.
         self._interactor = vtk.vtkRenderWindowInteractor()
-        self._interactor.SetRenderWindow(self._window)
+        self._interactor.SetRenderWindow(window)
         self._interactor.EnableRenderOff()
         self._corner = vtk.vtkCornerAnnotation()
         self._renderer.AddViewProp(self._corner)
@@ -72,7 +73,7 @@ class ctkVTKAbstractView(QtWidgets.QWidget):
         self.setMinimumSize(120, 120)
 
     def renderWindow(self) -> Any:
-        return self._window
+        return self._interactor.GetRenderWindow()
 
     def interactor(self) -> Any:
         return self._interactor
@@ -88,11 +89,12 @@ class ctkVTKAbstractView(QtWidgets.QWidget):
 
     def forceRender(self) -> None:
         """Render now, in the widget's size."""
-        self._window.SetSize(self.width(), self.height())
-        self._window.Render()
+        window = self.renderWindow()
+        window.SetSize(self.width(), self.height())
+        window.Render()
         self._render_wanted = False
         reader = vtk.vtkWindowToImageFilter()
-        reader.SetInput(self._window)
+        reader.SetInput(window)
         reader.ReadFrontBufferOff()
         reader.Update()
         width, height, _ = reader.GetOutput().GetDimensions()
@@ -128,7 +130,7 @@ class ctkVTKAbstractView(QtWidgets.QWidget):
         if self._managers is not None:
             self._managers.SetMRMLDisplayableNode(None)
             self._managers = None
-        self._window.Finalize()
+        self.renderWindow().Finalize()
 
 
 class qMRMLSliceView(ctkVTKAbstractView):

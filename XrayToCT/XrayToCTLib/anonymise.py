@@ -18,17 +18,22 @@ METHOD = "Nothing kept but geometry (XrayToCT --anonymise)"  # at most 64 charac
 BURNED_IN = "Anonymised by header and name only: letters in the X-ray's pixels stay, so look at the pictures."
 
 
-def anonymous_header(name: str) -> Dataset:
-    """What takes the place of an X-ray's header: a name, and that identity and dates were removed (PS3.15 E.3)."""
+def anonymous_header(name: str, study_uid: str = "") -> Dataset:
+    """What takes the place of an X-ray's header: a name, and that identity and dates were removed (PS3.15 E.3).
+
+    ``study_uid`` is a new one, shared by films of one study; without it the writer makes one.
+    """
     header = Dataset()
     header.PatientName = header.PatientID = name
     header.PatientIdentityRemoved = "YES"
     header.DeidentificationMethod = METHOD
     header.LongitudinalTemporalInformationModified = "REMOVED"
+    if study_uid:
+        header.StudyInstanceUID = study_uid
     return header
 
 
-def anonymise(prediction: Prediction, name: str) -> Prediction:
+def anonymise(prediction: Prediction, name: str, study_uid: str = "") -> Prediction:
     """The prediction under another name, its X-ray with :func:`anonymous_header`.
 
     Warnings lose what they quote from the header, and the file's name.
@@ -45,7 +50,9 @@ def anonymise(prediction: Prediction, name: str) -> Prediction:
                 f"{source} has the patient's data burnt into its pixels by its header; blacken them and set "
                 "BurnedInAnnotation to NO first."
             )
-        radiograph = replace(radiograph, source=Path(name), header=anonymous_header(name), warnings=tuple(warnings))
+        radiograph = replace(
+            radiograph, source=Path(name), header=anonymous_header(name, study_uid), warnings=tuple(warnings)
+        )
         warnings.append(BURNED_IN)
     return replace(prediction, source=Path(name), radiograph=radiograph, warnings=tuple(warnings))
 

@@ -73,7 +73,8 @@ class Batch:
         number, total = self._next + 1, len(self._xrays)
         source = self._xrays[self._next]
         case = self._names.of(source)
-        files = replace(self._files, folder=self._files.folder / case.folder, pseudonym=case.pseudonym)
+        folder = self._files.folder / case.folder
+        files = replace(self._files, folder=folder, pseudonym=case.pseudonym, study_uid=case.study_uid)
         self._next = number
 
         def progress(progress: Progress) -> None:

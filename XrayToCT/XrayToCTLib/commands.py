@@ -92,7 +92,8 @@ def _generate_batch(options: argparse.Namespace) -> int:
         print(f"[{number}/{len(files)}] {name}", file=sys.stderr, flush=True)
         try:
             output = options.output / case.folder
-            wanted = _wanted(options, path, ResultFiles(output, options.formats, options.anonymise, case.pseudonym))
+            anonymous = (options.anonymise, case.pseudonym, case.study_uid)
+            wanted = _wanted(options, path, ResultFiles(output, options.formats, *anonymous))
             result = generate_files(wanted, loaded, _on_terminal(wanted))
         except XrayToCTError as error:
             exit_code = error.exit_code

@@ -91,7 +91,7 @@ def _check_folder(files: ResultFiles) -> None:
 
 def _write(prediction: Prediction, files: ResultFiles, progress: Report) -> dict[str, Any]:
     if files.anonymise:
-        prediction = anonymise(prediction, files.pseudonym or pseudonym())
+        prediction = anonymise(prediction, files.pseudonym or pseudonym(), files.study_uid)
     progress("write", 0.0)
     outputs, seconds = write_outputs(prediction, files.folder, files.formats)
     return summary(prediction, outputs, seconds)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from XrayToCTLib.marking import SYNTHETIC_NOTICE
 
 _NAME = "XrayToCT.Notice"
-# Render windows, who says whether the notice is needed in them, and what it says.
-_looked_after: WeakKeyDictionary[Any, tuple[Callable[[], bool], str]] = WeakKeyDictionary()
+# Who says whether the notice is needed in a render window, and what it says, by the window's address. Nothing may hang
+# on Python's object of the window: a view of Slicer keeps the window, but not that object, which is made anew each time
+# one asks for it.
+_looked_after: dict[str, tuple[Callable[[], bool], str]] = {}
 _COLOUR, _BACKGROUND = (1.0, 0.84, 0.4), (0.0, 0.0, 0.0)
 # In the middle of the view's upper edge (Slicer's own texts keep to the corners), at most this share of the view's
 # width and height, in pixels between these. A bold capital of this font is about so many times as wide as it is high.
@@ -54,11 +55,14 @@ def keep_notice(
         notice: what it says. A window that bears another than `marking.SYNTHETIC_NOTICE` keeps it: the views of a
             reader study must not tell whether a case is synthetic.
     """
-    is_known = render_window in _looked_after
-    if not is_known:
+    address = render_window.__this__
+    known = _looked_after.get(address)
+    if known is None:
         render_window.AddObserver("StartEvent", _before_frame)
-    if not is_known or notice != SYNTHETIC_NOTICE or _looked_after[render_window][1] == SYNTHETIC_NOTICE:
-        _looked_after[render_window] = is_needed, notice
+        # Another window may get the same address.
+        render_window.AddObserver("DeleteEvent", lambda *_, forget=_looked_after.pop: forget(address, None))
+    if known is None or notice != SYNTHETIC_NOTICE or known[1] == SYNTHETIC_NOTICE:
+        _looked_after[address] = is_needed, notice
     _before_frame(render_window)
 
 
@@ -66,7 +70,7 @@ def _before_frame(render_window: Any, event: str = "") -> None:
     renderer = render_window.GetRenderers().GetFirstRenderer()  # the layout of a slice view may have replaced it
     if renderer is None:
         return
-    is_needed, notice = _looked_after[render_window]
+    is_needed, notice = _looked_after[render_window.__this__]
     if is_needed():
         add_notice(renderer, notice)
     elif (actor := notice_of(renderer)) is not None:

@@ -57,21 +57,25 @@ class ResultFiles:
         formats: some of FORMATS, at least one.
         anonymise: keep nothing of the X-ray's header, dates and file name but geometry.
         pseudonym: what the patient is called then, in letters, digits and hyphens; empty takes a new name at random.
+        study_uid: of the DICOM files then; empty takes a new one.
 
     Raises:
-        ValueError: another format or pseudonym, or a pseudonym without ``anonymise``.
+        ValueError: another format, pseudonym or UID, or a pseudonym or UID without ``anonymise``.
     """
 
     folder: Path
     formats: tuple[str, ...] = ("nrrd",)
     anonymise: bool = False
     pseudonym: str = ""
+    study_uid: str = ""
 
     def __post_init__(self) -> None:
         if not self.formats or set(self.formats) - set(FORMATS):
             raise ValueError(f"formats are {', '.join(FORMATS)}, not {', '.join(self.formats) or 'none'}")
         if self.pseudonym and not (self.anonymise and re.fullmatch(r"[A-Za-z0-9-]{1,64}", self.pseudonym)):
             raise ValueError("a pseudonym is for anonymised files, of at most 64 letters, digits and hyphens")
+        if self.study_uid and not (self.anonymise and re.fullmatch(r"2\.25\.[1-9][0-9]{0,38}", self.study_uid)):
+            raise ValueError("a study_uid is for anonymised files, 2.25 and a number")
 
 
 @dataclass(frozen=True)

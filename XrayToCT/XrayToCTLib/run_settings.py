@@ -62,4 +62,5 @@ def _files(files: ResultFiles) -> dict[str, Any]:
         "formats": list(files.formats),
         "anonymise": files.anonymise,
         "pseudonym": files.pseudonym,
+        "study_uid": files.study_uid,
     }

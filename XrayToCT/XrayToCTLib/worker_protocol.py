@@ -18,7 +18,7 @@ JOBS = ("generate", "export", "preview", "models", "import", "project", "shutdow
 PATHS = ("xray", "output", "model", "file", "ct", "result")
 
 _READING = {"view", "invert", "flip", "crop"}
-_FILES = {"output", "formats", "anonymise", "pseudonym"}
+_FILES = {"output", "formats", "anonymise", "pseudonym", "study_uid"}
 _KEYS = {
     "generate": {"xray", "model", "device", "refine", "uncertainty"} | _FILES | _READING,
     "export": {"result", "xray"} | _FILES,
@@ -222,4 +222,5 @@ def _files(request: Mapping[str, Any], folder: Path) -> ResultFiles:
     if not all(isinstance(name, str) for name in formats):
         raise WrongUsage("A request's 'formats' must be a list of names.")
     anonymise, pseudonym = _value(request, "anonymise", bool, False), _value(request, "pseudonym", str, "")
-    return ResultFiles(folder, tuple(dict.fromkeys(formats)), anonymise, pseudonym)
+    study_uid = _value(request, "study_uid", str, "")
+    return ResultFiles(folder, tuple(dict.fromkeys(formats)), anonymise, pseudonym, study_uid)

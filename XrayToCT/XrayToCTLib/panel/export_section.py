@@ -8,6 +8,7 @@ from XrayToCTLib.options import ResultFiles
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.generate_section import stage_words
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, export_formats, run_settings
+from XrayToCTLib.panel.path_line import follow_path
 from XrayToCTLib.panel.results import result_of
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import xray_of_result
@@ -23,8 +24,8 @@ class ExportSection:
     def __init__(self, context: PanelContext) -> None:
         self._context = context
         ui = self._ui = context.ui
-        ui.exportPathEdit.connect("currentPathChanged(QString)", lambda path: context.set("export_folder", path))
-        ui.batchPathEdit.connect("currentPathChanged(QString)", lambda path: context.set("batch_folder", path))
+        follow_path(ui.exportPathEdit, lambda path: context.set("export_folder", path))
+        follow_path(ui.batchPathEdit, lambda path: context.set("batch_folder", path))
         ui.exportButton.connect("clicked()", self._export)
         ui.batchButton.connect("clicked()", self._run_batch)
         context.runs.changed.connect(self._show_run)

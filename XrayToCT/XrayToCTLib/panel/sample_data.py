@@ -16,6 +16,10 @@ def register_sample() -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="XrayToCT",
         sampleName=SAMPLE_NAME,
+        # Slicer's table of sources needs all three, though nothing is downloaded.
+        uris=SAMPLE.as_uri(),
+        fileNames=SAMPLE.name,
+        nodeNames=SAMPLE_NAME,
         thumbnailFileName=str(SAMPLE),
         customDownloader=_load,
     )

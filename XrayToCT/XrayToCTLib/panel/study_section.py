@@ -11,6 +11,7 @@ import slicer
 from slicer.util import VTKObservationMixin
 
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.panel.path_line import follow_path
 from XrayToCTLib.panel.study_views import StudyViews
 from XrayToCTLib.reader_study.answers import Mark
 from XrayToCTLib.reader_study.session import ReadingSession
@@ -41,7 +42,7 @@ class StudySection(VTKObservationMixin):
         self._realism = [getattr(ui, f"realism{number}") for number in range(1, 6)]
         self._confidence = [getattr(ui, f"confidence{number}") for number in range(1, 6)]
         self._classes = [getattr(ui, f"{condition}Class") for condition in CONDITIONS]
-        ui.studyPathEdit.connect("currentPathChanged(QString)", self._show_readers)
+        follow_path(ui.studyPathEdit, self._show_readers)
         for button, action in (
             (ui.startButton, self._start_or_leave),
             (ui.nextButton, self._save),

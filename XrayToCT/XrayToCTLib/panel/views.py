@@ -30,6 +30,7 @@ def keep_notices() -> None:
     """Sees to the notice in every view, now and later, as long as something synthetic is in the scene."""
     manager = slicer.app.layoutManager()
     if manager is not None:
+        manager.disconnect("layoutChanged(int)", _keep_in_views)  # from an earlier call: once is enough
         manager.connect("layoutChanged(int)", _keep_in_views)
         _keep_in_views()
 

@@ -1,5 +1,6 @@
 """The section X-ray: which one, how it is read, and a preview of what the network sees."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from XrayToCTLib.errors import XrayToCTError
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
 from XrayToCTLib.panel.parameters import XrayToCTParameterNode, run_settings
+from XrayToCTLib.panel.path_line import follow_path
 from XrayToCTLib.panel.sample_data import SAMPLE
 from XrayToCTLib.panel.texts import say
 from XrayToCTLib.panel.xray_source import dicom_database, is_chosen, xray_file, xray_series
 from XrayToCTLib.worker_requests import Failure
-from XrayToCTLib.xray_folder import files_in
+from XrayToCTLib.xray_folder import files_below
 
 SOURCES = (("file", "File or folder"), ("dicom", "DICOM database"), ("volume", "Volume in the scene"))
 VIEWS = (("recorded", "As recorded"), ("PA", "PA"), ("AP", "AP"))
@@ -35,7 +37,7 @@ class XraySection:
         self._series = ChoiceBox(ui.dicomBox, (), lambda key: context.set("dicom_series", key))
         self._views = ChoiceBox(ui.viewBox, VIEWS, lambda key: context.set("view", key))
         self._polarities = ChoiceBox(ui.polarityBox, POLARITIES, lambda key: context.set("polarity", key))
-        ui.xrayPathEdit.connect("currentPathChanged(QString)", lambda path: context.set("xray_path", path))
+        follow_path(ui.xrayPathEdit, lambda path: context.set("xray_path", path))
         ui.xrayNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: context.set("xray_volume", node))
         ui.cropRowsRange.connect("valuesChanged(double,double)", self._crop_rows)
         ui.cropColumnsRange.connect("valuesChanged(double,double)", self._crop_columns)
@@ -50,6 +52,11 @@ class XraySection:
         self._previewed: Any = None  # what the preview shows; None before the first one
         self._number = 0
         self._folder_problem = ""
+        self._searched: tuple[tuple[str, int] | None, list[str], str] = (
+            None,
+            [],
+            "",
+        )  # folder and its time, files, problem
 
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
         """Shows the settings."""
@@ -131,14 +138,7 @@ class XraySection:
             self._context.set("xray_path", chosen)
 
     def _list_files(self, parameters: XrayToCTParameterNode) -> None:
-        path = Path(parameters.xray_path)
-        names: list[str] = []
-        problem = ""
-        if parameters.xray_path and path.is_dir():
-            try:
-                names = [file.name for file in files_in(path)]
-            except XrayToCTError as error:
-                problem = str(error)
+        names, problem = self._files_of(parameters.xray_path)
         if problem != self._folder_problem:
             self._folder_problem = problem
             say(self._ui.previewText, problem)
@@ -147,6 +147,20 @@ class XraySection:
         self._files.select(parameters.folder_file)
         if self._files.key != parameters.folder_file:
             self._context.set("folder_file", self._files.key)
+
+    def _files_of(self, path: str) -> tuple[list[str], str]:
+        """The files to choose from, none where the path is no folder, and what is wrong; a folder is searched once."""
+        changed = os.stat(path).st_mtime_ns if path and os.path.isdir(path) else None
+        if changed is None:
+            return [], ""
+        if self._searched[0] != (path, changed):
+            try:
+                names, is_all = files_below(Path(path))
+                problem = "" if is_all else f"Only {len(names)} files are offered; choose a folder further down."
+            except XrayToCTError as error:
+                names, problem = [], str(error)
+            self._searched = (path, changed), names, problem
+        return self._searched[1], self._searched[2]
 
     def _list_series(self) -> None:
         database = dicom_database()

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def _run_new(options: argparse.Namespace) -> int:
         _progress,
     )
     print("\n".join(warnings), end="\n" if warnings else "", file=sys.stderr)
-    print(f"{options.output}: {len(study.cases)} cases for {len(study.readers)} readers")
+    print(f"{options.output}: {_counted(study.cases, 'case')} for {_counted(study.readers, 'reader')}")
     print(f"{options.key}: the key; keep it from the readers")
     return 0
 
@@ -174,6 +174,10 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _counted(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}" + ("" if len(things) == 1 else "s")
 
 
 def _names(text: str) -> list[str]:
