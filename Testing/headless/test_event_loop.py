@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from XrayToCTLib import scene_results
 from XrayToCTLib.background import in_background
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
@@ -82,8 +83,6 @@ def test_an_overlay_and_the_comparison_do_not_stop_the_event_loop_either(panel, 
 
 
 def test_files_are_read_beside_the_event_loop_and_nodes_are_made_in_it(made_result, monkeypatch) -> None:
-    from XrayToCTLib import scene_results
-
     where = {}
     read, build = scene_results.read_results, scene_results.build_scene
 
@@ -103,12 +102,25 @@ def test_files_are_read_beside_the_event_loop_and_nodes_are_made_in_it(made_resu
     slicer.mrmlScene.Clear(False)
 
 
-def test_closing_the_steps_waits_for_the_reader_and_leaves_the_scene_as_it_was(made_result) -> None:
-    before, threads = slicer.mrmlScene.GetNumberOfNodes(), threading.active_count()
-    steps = results_in_steps(made_result, slicer.mrmlScene)
+def test_closing_the_steps_waits_for_no_reader_and_leaves_the_scene_as_it_was(made_result, monkeypatch) -> None:
+    go_on, is_read, is_free = threading.Event(), threading.Event(), threading.Event()
+    original = scene_results.read_results
+
+    def read(folder: Path) -> object:
+        go_on.wait(10)
+        is_read.set()
+        return original(folder)
+
+    monkeypatch.setattr(scene_results, "read_results", read)
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    steps = results_in_steps(made_result, slicer.mrmlScene, is_free.set)
     next(steps)
     steps.close()
-    assert threading.active_count() == threads
+    assert not is_read.is_set()
+    assert not is_free.is_set()
+    go_on.set()
+    assert is_free.wait(10)
+    assert is_read.is_set()
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 

@@ -113,7 +113,7 @@ def test_widgets_and_parameters_follow_each_other(settings, tmp_path: Path):
     widget.setMRMLScene(slicer.mrmlScene)
     ui = slicer.util.childWidgetVariables(widget)
     kept = settings(parameter_node())
-    tag = kept.connectGui(ui)
+    assert kept.connectGui(ui) is None  # what is connected by it stays so
     assert (ui.opacitySlider.value, ui.opacitySlider.maximum, ui.flipBox.checked) == (0.5, 1.0, True)
     assert (ui.viewBox.count, ui.viewBox.currentText) == (2, "PA")
     node = volume()
@@ -124,9 +124,37 @@ def test_widgets_and_parameters_follow_each_other(settings, tmp_path: Path):
     assert (kept.xray, kept.opacity, kept.flip, kept.view) == (node, 0.25, False, "AP")
     kept.opacity, kept.xray, kept.view = 0.75, None, "PA"
     assert (ui.opacitySlider.value, ui.nodes.currentNode(), ui.viewBox.currentText) == (0.75, None, "PA")
+
+
+def test_what_is_connected_by_name_can_be_disconnected(settings, tmp_path: Path):
+    import slicer
+
+    ui = slicer.util.childWidgetVariables(slicer.util.loadUI(ui_file(tmp_path, item("QCheckBox", "box"))))
+    kept = settings(parameter_node())
+    tag = kept.connectParametersToGui({"flip": ui.box})
+    ui.box.click()
     kept.disconnectGui(tag)
-    ui.flipBox.click()
+    ui.box.click()
     assert kept.flip is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("QComboBox", "title"), ("ctkSliderWidget", "speed"), ("QRadioButton", "flip"), ("QDial", "steps")],
+)
+def test_a_widget_that_slicer_cannot_connect_to_a_parameter_is_refused(host, tmp_path: Path, kind: str, name: str):
+    import slicer
+    from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+    class Settings:
+        title: str = ""
+        speed: float = 1.0
+        flip: bool = False
+        steps: int = 3
+
+    ui = slicer.util.childWidgetVariables(slicer.util.loadUI(ui_file(tmp_path, item(kind, "box"))))
+    with pytest.raises(RuntimeError, match=kind):
+        parameterNodeWrapper(Settings)(parameter_node()).connectParametersToGui({name: ui.box})
 
 
 def test_a_widget_for_a_parameter_that_does_not_exist_is_refused(settings, tmp_path: Path):

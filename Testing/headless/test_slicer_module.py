@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
+from slicer_panel import settle
+from XrayToCTLib import scene_results
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
 from XrayToCTLib.layouts import READING_LAYOUT, STUDY_VIEWS
 from XrayToCTLib.notice import notice_of
@@ -99,6 +102,29 @@ def test_cancel_ends_the_worker_within_a_second_and_leaves_no_node(panel, xray) 
     assert slicer.mrmlScene.GetNumberOfNodes() == before
     panel.generate(xray)  # a fresh worker starts
     assert panel.parameters.result is not None
+
+
+def test_cancel_waits_for_no_file_that_is_being_read(panel, xray, monkeypatch) -> None:
+    go_on, folders = threading.Event(), []
+
+    def read(folder: Path) -> None:
+        folders.append(folder)
+        go_on.wait(10)
+        raise UnsuitableInput("It is gone; make it again.")
+
+    monkeypatch.setattr(scene_results, "read_results", read)
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    panel.take(xray)
+    panel.click("applyButton")
+    panel.wait_for(lambda: bool(folders))
+    panel.click("applyButton")
+    assert panel.ui.applyButton.text == "Apply"
+    assert "Cancelled" in panel.ui.stageLabel.text
+    go_on.set()
+    panel.wait_for(lambda: not folders[0].exists())
+    settle()
+    assert "Cancelled" in panel.ui.stageLabel.text  # the reader's own complaint is dropped
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
 def test_a_worker_that_dies_is_told_in_a_sentence_and_the_next_run_works(panel, xray) -> None:

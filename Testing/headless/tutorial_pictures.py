@@ -5,6 +5,7 @@ patients.
 """
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -79,11 +80,15 @@ def check(widget: Any, folder: Path) -> None:
 
 def export(widget: Any, folder: Path, temporary: Path) -> None:
     open_sections(widget.ui, "exportSection")
-    os.chdir(temporary)  # so that the picture shows a short path
     widget.ui.nrrdCheckBox.click()
-    widget.ui.exportPathEdit.setCurrentPath("results")
-    press(widget, "exportButton")
-    picture_of_panel(widget, folder / "export.png")
+    results = Path(tempfile.gettempdir(), "results")  # a short path, the same each time, for the picture shows it whole
+    results.mkdir()  # fails where somebody has such a folder
+    try:
+        widget.ui.exportPathEdit.setCurrentPath(str(results))
+        press(widget, "exportButton")
+        picture_of_panel(widget, folder / "export.png")
+    finally:
+        shutil.rmtree(results)
 
 
 def follow_up(widget: Any, folder: Path, temporary: Path) -> None:
@@ -107,6 +112,7 @@ def read_study(widget: Any, folder: Path, temporary: Path) -> None:
 
     open_sections(widget.ui, "readerStudySection")
     ui = slicer.util.childWidgetVariables(widget.ui.readerStudySection)
+    os.chdir(temporary)  # so that the picture shows a short path
     small_study(temporary, "chest-study")
     answer_a_case(ui, "chest-study")
     open_sections(widget.ui, "readerStudySection")

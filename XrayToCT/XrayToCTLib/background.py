@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,16 +12,34 @@ T = TypeVar("T")
 _TURN_SECONDS = 0.005
 
 
-def in_background(work: Callable[[], T]) -> Generator[None, None, T]:
+def in_background(work: Callable[[], T], when_dropped: Callable[[], None] = lambda: None) -> Generator[None, None, T]:
     """Does ``work`` in a thread of its own and pauses until it has ended; returns or raises what the work does.
 
     For files and arrays only: MRML and Qt belong to the viewer's own thread. A viewer holds Python's lock while it
-    waits for events, so every turn waits for the thread a few milliseconds, in which it goes on. Closing the generator
-    waits for the work's end: the files that it reads can then be removed.
+    waits for events, so every turn waits for the thread a few milliseconds, in which it goes on.
+
+    Closing the generator returns at once: the work goes on to its end, and its outcome is dropped.
+
+    Args:
+        when_dropped: called then, in the work's thread, once the work has ended: the files that it read are free.
     """
-    with ThreadPoolExecutor(max_workers=1) as threads:
-        future = threads.submit(work)
-        while not future.done():
+    outcome: Future[T] = Future()
+    is_dropped = threading.Event()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+        if is_dropped.is_set():
+            when_dropped()
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        while not outcome.done():
             yield
-            wait((future,), _TURN_SECONDS)
-        return future.result()
+            wait((outcome,), _TURN_SECONDS)
+    except GeneratorExit:
+        is_dropped.set()
+        raise
+    return outcome.result()

@@ -52,10 +52,10 @@ def layout_descriptions() -> dict[int, str]:
 def register_layouts(layout_node: Any) -> None:
     """Make the layouts known to a vtkMRMLLayoutNode, as often as one likes; the layout that is shown stays."""
     for number, xml in layout_descriptions().items():
-        if layout_node.IsLayoutDescription(number):
-            layout_node.SetLayoutDescription(number, xml)
-        else:
+        if not layout_node.IsLayoutDescription(number):
             layout_node.AddLayoutDescription(number, xml)
+        elif layout_node.GetLayoutDescription(number) != xml:
+            layout_node.SetLayoutDescription(number, xml)
 
 
 def show_reading(nodes: SceneNodes) -> None:

@@ -6,7 +6,7 @@ Whoever works on a scene may delete any node at any time, and close the scene; n
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,12 @@ def add_results(folder: str | Path, scene: Any | None = None) -> SceneNodes:
     return build_scene(read_results(folder), scene)
 
 
-def results_in_steps(folder: str | Path, scene: Any | None = None) -> Generator[None, None, SceneNodes]:
+def results_in_steps(
+    folder: str | Path, scene: Any | None = None, when_dropped: Callable[[], None] = lambda: None
+) -> Generator[None, None, SceneNodes]:
     """As `add_results`, with pauses while a thread reads the files; closing the generator before its end leaves the
-    scene as it was."""
-    content = yield from in_background(lambda: read_results(folder))
+    scene as it was, at once: ``when_dropped`` is called when the thread has let go of the files."""
+    content = yield from in_background(lambda: read_results(folder), when_dropped)
     nodes = build_scene(content, scene)
     try:
         yield  # showing the result takes its time, too

@@ -301,7 +301,8 @@ def _worker_client() -> Client:
 def _results_in_steps(folder: Path) -> Loading:
     from XrayToCTLib.scene_results import results_in_steps
 
-    return results_in_steps(folder)
+    # Where the work is cancelled while the files are read, some systems let go of them only afterwards.
+    return results_in_steps(folder, when_dropped=lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _store_results(nodes: Any, folder: Path) -> None:

@@ -58,6 +58,7 @@ def _of_property(name: str, *signals: str, read_as: Callable = lambda value: val
     return lambda widget: Connector(widget, signals, lambda w: read_as(getattr(w, name)), write)
 
 
+_CHOSEN = (str, int, float)
 _PATH = {"read_as": pathlib.Path, "write_as": str}
 
 
@@ -65,32 +66,30 @@ def connector_for(widget: Any, kind: Any, annotations: tuple) -> Connector:
     """The connector of a widget for a parameter; limits and choices are set from the annotations.
 
     Raises:
-        ValueError: none fits.
+        RuntimeError: none fits, a slider's parameter has no bounds, or a combo box's no choices.
     """
     made = _maker(type(widget), kind)
+    name = f"{type(widget).__name__} {widget.name!r}"
     if made is None:
-        raise ValueError(f"no connector from {type(widget).__name__} {widget.name!r} to a parameter of type {kind}")
+        raise RuntimeError(f"no connector from {name} to a parameter of type {kind}")
+    if type(widget) in (qt.QSlider, ctk.ctkSliderWidget) and _bounds(annotations).count(None):
+        raise RuntimeError(f"{name} needs a parameter with bounds")
+    if type(widget) is qt.QComboBox and kind in _CHOSEN and not any(isinstance(one, Choice) for one in annotations):
+        raise RuntimeError(f"{name} needs a parameter with the annotation Choice")
     _prepare(widget, kind, annotations)
     return made(widget)
 
 
 def _maker(widget: type, kind: Any) -> Callable[[Any], Connector] | None:
-    if kind is bool and widget in (
-        qt.QCheckBox,
-        qt.QPushButton,
-        qt.QToolButton,
-        qt.QRadioButton,
-        ctk.ctkCollapsibleButton,
-    ):
+    if kind is bool and widget in (qt.QCheckBox, qt.QPushButton):
         return _of_property("checked", "toggled(bool)")
-    if kind is int and widget in (qt.QSpinBox, qt.QSlider, qt.QDial):
+    if kind is int and widget in (qt.QSpinBox, qt.QSlider):
         return _of_property("value", "valueChanged(int)")
-    floats = (qt.QDoubleSpinBox, ctk.ctkDoubleSpinBox, ctk.ctkSliderWidget, slicer.qMRMLSliderWidget)
-    if kind in (int, float) and widget in floats:
-        return _of_property("value", "valueChanged(double)", read_as=kind)
+    if kind is float and widget in (qt.QDoubleSpinBox, ctk.ctkSliderWidget):
+        return _of_property("value", "valueChanged(double)")
     if kind is str and widget is qt.QLineEdit:
         return _of_property("text", "textChanged(QString)")
-    if kind is str and widget in (qt.QTextEdit, qt.QPlainTextEdit):
+    if kind is str and widget is qt.QTextEdit:
         return _of_property("plainText", "textChanged()")
     if kind is pathlib.Path and widget is ctk.ctkPathLineEdit:
         return _of_property("currentPath", "currentPathChanged(QString)", **_PATH)
@@ -103,7 +102,7 @@ def _maker(widget: type, kind: Any) -> Callable[[Any], Connector] | None:
             lambda w: FloatRange(w.minimumValue, w.maximumValue),
             lambda w, value: w.setValues(value.minimum, value.maximum),
         )
-    if widget in (qt.QComboBox, ctk.ctkComboBox):
+    if widget is qt.QComboBox:
         return _combo_maker(kind)
     if widget is slicer.qMRMLNodeComboBox and isinstance(serializer_for(kind), NodeReference):
         return lambda found: Connector(
@@ -117,7 +116,7 @@ def _maker(widget: type, kind: Any) -> Callable[[Any], Connector] | None:
 
 def _combo_maker(kind: Any) -> Callable[[Any], Connector] | None:
     signals = ("currentIndexChanged(int)",)
-    if kind in (str, int, float):
+    if kind in _CHOSEN:
         return lambda found: Connector(
             found, signals, lambda w: kind(w.currentText), lambda w, value: w.setCurrentText(str(value))
         )
@@ -129,13 +128,23 @@ def _combo_maker(kind: Any) -> Callable[[Any], Connector] | None:
     return None
 
 
+def _bounds(annotations: tuple) -> list[Any]:
+    """The least and the greatest value, None where it is not given."""
+    low = next((one.minimum for one in annotations if isinstance(one, (Minimum, WithinRange, RangeBounds))), None)
+    high = next((one.maximum for one in annotations if isinstance(one, (Maximum, WithinRange, RangeBounds))), None)
+    return [low, high]
+
+
 def _prepare(widget: Any, kind: Any, annotations: tuple) -> None:
-    """Give the widget the parameter's limits, choices and steps."""
+    """Give the widget the parameter's limits, choices and steps; as in Slicer, those of a .ui file do not count."""
+    low, high = _bounds(annotations)
+    if type(widget) is qt.QSpinBox:
+        low, high = -(2**31) if low is None else low, 2**31 - 1 if high is None else high
+    if low is not None:
+        widget.minimum = low
+    if high is not None:
+        widget.maximum = high
     for one in annotations:
-        if isinstance(one, (Minimum, WithinRange, RangeBounds)):
-            widget.minimum = one.minimum
-        if isinstance(one, (Maximum, WithinRange, RangeBounds)):
-            widget.maximum = one.maximum
         if isinstance(one, Decimals):
             widget.decimals = one.value
         if isinstance(one, SingleStep):

@@ -145,14 +145,15 @@ class _Wrapper:
 
     # Widgets
 
-    def connectGui(self, gui: Any) -> int:
-        """Connect every widget whose dynamic property SlicerParameterName names a parameter.
+    def connectGui(self, gui: Any) -> None:
+        """Connect every widget whose dynamic property SlicerParameterName names a parameter; no tag is given.
 
         Args:
             gui: a widget, with its children, or what slicer.util.childWidgetVariables returns.
 
         Raises:
-            ValueError: a name is no parameter, or no connector fits widget and type.
+            ValueError: a name is no parameter.
+            RuntimeError: no connector fits widget and type.
         """
         widgets = slicer.util.findChildren(gui) if hasattr(gui, "children") else vars(gui).values()
         named = {}
@@ -160,7 +161,7 @@ class _Wrapper:
             name = widget.property(SlicerParameterNamePropertyName) if hasattr(widget, "property") else None
             if name:
                 named.setdefault(name, []).append(widget)
-        return self._connect([(name, widget) for name, found in named.items() for widget in found])
+        self._connect([(name, widget) for name, found in named.items() for widget in found])
 
     def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
         """Connect parameters, by name, to widgets."""
@@ -200,9 +201,8 @@ class _Connection:
         self._writing = True
         try:
             for parameter, connector in self._connectors:
-                value = parameter.read(self._wrapper.parameterNode)
-                if connector.is_alive() and connector.read() != value:
-                    connector.write(value)
+                if connector.is_alive():
+                    connector.write(parameter.read(self._wrapper.parameterNode))
         finally:
             self._writing = False
 
