@@ -21,18 +21,15 @@ def in_background(work: Callable[[], T], when_dropped: Callable[[], None] = lamb
     Closing the generator returns at once: the work goes on to its end, and its outcome is dropped.
 
     Args:
-        when_dropped: called then, in the work's thread, once the work has ended: the files that it read are free.
+        when_dropped: called then, once the work has ended (in its thread, if it had not): the files are free.
     """
     outcome: Future[T] = Future()
-    is_dropped = threading.Event()
 
     def run() -> None:
         try:
             outcome.set_result(work())
         except BaseException as error:
             outcome.set_exception(error)
-        if is_dropped.is_set():
-            when_dropped()
 
     threading.Thread(target=run, daemon=True).start()
     try:
@@ -40,6 +37,6 @@ def in_background(work: Callable[[], T], when_dropped: Callable[[], None] = lamb
             yield
             wait((outcome,), _TURN_SECONDS)
     except GeneratorExit:
-        is_dropped.set()
+        outcome.add_done_callback(lambda _: when_dropped())
         raise
     return outcome.result()

@@ -52,11 +52,8 @@ class XraySection:
         self._previewed: Any = None  # what the preview shows; None before the first one
         self._number = 0
         self._folder_problem = ""
-        self._searched: tuple[tuple[str, int] | None, list[str], str] = (
-            None,
-            [],
-            "",
-        )  # folder and its time, files, problem
+        # The folder that was searched last and when it had changed, its files, and what is wrong with it.
+        self._searched: tuple[tuple[str, int] | None, list[str], str] = (None, [], "")
 
     def refresh(self, parameters: XrayToCTParameterNode) -> None:
         """Shows the settings."""
