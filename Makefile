@@ -39,6 +39,7 @@ bench: $(VENV)/installed
 	$(BIN)/python Testing/Benchmarks/bench_generator.py
 	$(BIN)/python Testing/Benchmarks/bench_training_step.py
 	$(BIN)/python Testing/Benchmarks/bench_simulation.py
+	$(BIN)/python Testing/Benchmarks/bench_module_load.py
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -28,13 +28,12 @@ pytestmark = pytest.mark.usefixtures("host")
 MODULE = REPOSITORY / "XrayToCT" / "XrayToCT.py"
 
 LOADING = """
-import sys, time
+import sys
 from pathlib import Path
 from slicer_host import load_module, start
 start()
-began = time.process_time()
 load_module(Path(sys.argv[1]))
-print(time.process_time() - began, *sorted({name.partition(".")[0] for name in sys.modules}))
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 OPENING = """
@@ -58,17 +57,13 @@ def named(xray: Path, name: str) -> Path:
     return path
 
 
-def test_loading_takes_under_half_a_second_and_imports_nothing_that_slicer_lacks() -> None:
+def test_loading_imports_nothing_that_slicer_lacks() -> None:
+    """How long it takes, Testing/Benchmarks/bench_module_load.py says."""
     path = os.pathsep.join(str(REPOSITORY / name) for name in ("XrayToCT", "Testing"))
     run = [sys.executable, "-c", LOADING, str(MODULE)]
-    seconds = []
-    for _ in range(3):  # the least of three: what else the machine does can only add
-        done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
-        assert done.returncode == 0, done.stderr
-        first, *modules = done.stdout.splitlines()[-1].split()
-        seconds.append(float(first))
-    assert min(seconds) < 0.5  # of computing
-    assert not {"torch", "monai", "lightning", "highdicom", "safetensors"} & set(modules)
+    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "monai", "lightning", "highdicom", "safetensors"} & set(done.stdout.split())
 
 
 def test_the_sample_goes_from_one_click_to_all_nodes_in_the_scene(panel) -> None:
