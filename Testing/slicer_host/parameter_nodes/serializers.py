@@ -6,6 +6,7 @@ import enum
 import pathlib
 import types
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,20 +22,23 @@ class FloatRange:
     maximum: float
 
 
-class Serializer:
+class Serializer(ABC):
     """Reads and writes one parameter of one type."""
 
+    @abstractmethod
     def default(self) -> Any:
-        raise NotImplementedError
+        """What a parameter holds that was never written."""
 
     def is_in(self, node: Any, name: str) -> bool:
         return bool(node.GetParameter(name)) or name in (node.GetParameterNames() or ())
 
+    @abstractmethod
     def read(self, node: Any, name: str) -> Any:
-        raise NotImplementedError
+        """The parameter's value."""
 
+    @abstractmethod
     def write(self, node: Any, name: str, value: Any) -> None:
-        raise NotImplementedError
+        """Raises TypeError for a value of another type."""
 
     def remove(self, node: Any, name: str) -> None:
         node.UnsetParameter(name)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 
-class Validator:
+class Validator(ABC):
     """Accepts a value or raises ValueError."""
 
+    @abstractmethod
     def validate(self, value: Any) -> None:
-        raise NotImplementedError
+        """Raises ValueError."""
 
 
 class Minimum(Validator):
