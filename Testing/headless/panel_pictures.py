@@ -1,6 +1,7 @@
 """Pictures of the panel with the sample's result, all sections open: ``panel_pictures.py FOLDER``.
 
-The real worker makes the result; light and dark, at 1 and 2 device pixels a pixel, and the main window with its views.
+The real worker makes the result. The panel, and the main window with its views: light and dark, at 1 and 2 device
+pixels a pixel.
 """
 
 import sys
@@ -25,8 +26,7 @@ def main(folder: Path) -> None:
         process_events(50)
         for scale in (1, 2):
             print(screenshot(widget.parent, folder / f"panel-{theme}-{scale}x.png", scale))
-    use_theme("light")
-    print(picture_of_window(folder / "window.png"))
+            print(picture_of_window(folder / f"window-{theme}-{scale}x.png", scale))
 
 
 if __name__ == "__main__":

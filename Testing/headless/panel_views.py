@@ -63,12 +63,12 @@ def picture_of_panel(widget: Any, path: Path) -> Path:
     return _keep(Image.open(path).crop((0, 0, panel.width(), min(bottom, panel.height()))), path)
 
 
-def picture_of_window(path: Path) -> Path:
-    """The main window with panel and views, as a PNG."""
+def picture_of_window(path: Path, scale: int = 1) -> Path:
+    """The main window with panel and views, as a PNG of ``scale`` device pixels a pixel."""
     import slicer
 
     render_views()
-    screenshot(slicer.util.mainWindow(), path)
+    screenshot(slicer.util.mainWindow(), path, scale)
     return _keep(Image.open(path), path)
 
 
