@@ -1,6 +1,7 @@
 """The stand-in for Slicer: what a parameter node keeps, refuses and shares with widgets."""
 
 import enum
+import gc
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -163,3 +164,16 @@ def test_a_widget_for_a_parameter_that_does_not_exist_is_refused(settings, tmp_p
     widget = slicer.util.loadUI(ui_file(tmp_path, item("QCheckBox", "box", parameter("flop"))))
     with pytest.raises(ValueError, match="flop"):
         settings(parameter_node()).connectGui(widget)
+
+
+def test_a_connection_that_nobody_holds_leaves_nothing_at_the_node(settings, host, tmp_path: Path):
+    import slicer
+
+    kept = settings(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "Apart"))
+    widget = slicer.util.loadUI(ui_file(tmp_path, item("QCheckBox", "box", parameter("flip"))))
+    kept.connectGui(widget)
+    widget.deleteLater()
+    host.process_events(0)
+    del kept, widget
+    gc.collect()  # nothing in Python holds the node either: only the scene does
+    assert not slicer.util.getNode("Apart").HasObserver("ModifiedEvent")

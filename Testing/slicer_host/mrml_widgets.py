@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import slicer
 import vtk
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
@@ -145,6 +146,13 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._combo.blockSignals(False)
         self._chosen()
 
+    def _of_the_types(self) -> list[Any]:
+        """Nodes in the scene's order. Most are views and the like: the scene leaves them out faster than Python."""
+        if self._scene is None:
+            return []
+        found = [node for kind in self._types for node in slicer.util.getNodesByClass(kind, self._scene)]
+        return sorted(dict.fromkeys(found), key=self._scene.GetNodes().IndexOfFirstOccurrence)
+
     def _fits(self, node: Any) -> bool:
         if node.GetHideFromEditors() and not self._flags["showHidden"]:
             return False
@@ -159,16 +167,17 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def _refresh(self) -> None:
         """Show the scene's nodes again, and keep the chosen one if it is still there."""
         before = self._shown
-        count = self._scene.GetNumberOfNodes() if self._scene is not None else 0
-        nodes = [self._scene.GetNthNode(number) for number in range(count)]
-        self._nodes = [None] if self._flags["noneEnabled"] else []
-        self._nodes += [node for node in nodes if self._fits(node)]
+        nodes: list[Any] = [None] if self._flags["noneEnabled"] else []
+        nodes += [node for node in self._of_the_types() if self._fits(node)]
+        names = [self._none_display if node is None else node.GetName() for node in nodes]
+        if nodes == self._nodes and names == [self._combo.itemText(place) for place in range(self._combo.count())]:
+            return
+        self._nodes = nodes
         self._combo.blockSignals(True)
         self._combo.clear()
-        for node in self._nodes:
-            self._combo.addItem(self._none_display if node is None else node.GetName())
-        if before in self._nodes:
-            self._combo.setCurrentIndex(self._nodes.index(before))
+        self._combo.addItems(names)
+        if before in nodes:
+            self._combo.setCurrentIndex(nodes.index(before))
         self._combo.blockSignals(False)
         self._chosen()
 

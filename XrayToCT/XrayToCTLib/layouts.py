@@ -83,15 +83,8 @@ def show_follow_up(earlier: SceneNodes, later: SceneNodes, change: Any) -> None:
 
 def show_in_view(scene: Any, view: str, orientation: str, volume: Any | None, is_linked: bool = False) -> None:
     """Make a volume, None for nothing, the background of a slice view, which need not have been shown yet."""
-    import slicer
-
-    logic = slicer.vtkMRMLSliceLogic()
-    logic.SetMRMLScene(scene)
-    node = scene.GetSingletonNode(view, "vtkMRMLSliceNode")
-    if node is None:
-        node = logic.AddSliceNode(view)
-    else:  # to add it again would turn it back to what a new one shows
-        logic.SetSliceNode(node)
+    logic = _slice_logic(scene, view)
+    node = logic.GetSliceNode()
     node.SetOrientation(orientation)
     composite = logic.GetSliceCompositeNode()
     composite.SetLinkedControl(is_linked)
@@ -106,6 +99,24 @@ def set_title(scene: Any, view: str, words: str) -> None:
     node = scene.GetSingletonNode(view, "vtkMRMLSliceNode")
     if node is not None and node.GetLayoutLabel() != words:
         node.SetLayoutLabel(words)
+
+
+def _slice_logic(scene: Any, view: str) -> Any:
+    """The view's own vtkMRMLSliceLogic; one for the moment where the view has not been shown."""
+    import slicer
+
+    node = scene.GetSingletonNode(view, "vtkMRMLSliceNode")
+    app = getattr(slicer, "app", None)  # a script without Slicer has none
+    shown = app and node and app.applicationLogic().GetSliceLogic(node)
+    if shown:
+        return shown
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLScene(scene)
+    if node is None:
+        logic.AddSliceNode(view)
+    else:  # to add it again would turn it back to what a new one shows
+        logic.SetSliceNode(node)
+    return logic
 
 
 def _side_by_side(views: dict[str, str], group: int) -> ElementTree.Element:

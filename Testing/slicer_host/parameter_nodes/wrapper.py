@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import typing
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,13 +190,18 @@ class _Connection:
         for parameter, connector in connectors:
             connector.write(parameter.read(wrapper.parameterNode))
             connector.on_changed(lambda parameter=parameter, connector=connector: self._from_gui(parameter, connector))
-        self._tag = wrapper.AddObserver(vtk.vtkCommand.ModifiedEvent, self._from_node)
+        # The node may outlive all this, and an observer that the collector has taken apart is called all the same: the
+        # observer holds nothing of the connection, and goes with it.
+        follow = weakref.WeakMethod(self._from_node)
+        node = wrapper.parameterNode
+        tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: (method := follow()) and method())
+        self._forget_node = weakref.finalize(self, node.RemoveObserver, tag)
 
     def _from_gui(self, parameter: Parameter, connector: Any) -> None:
         if not self._writing:
             parameter.write(self._wrapper.parameterNode, connector.read())
 
-    def _from_node(self, *_: Any) -> None:
+    def _from_node(self) -> None:
         if self._writing:
             return
         self._writing = True
@@ -207,6 +213,6 @@ class _Connection:
             self._writing = False
 
     def close(self) -> None:
-        self._wrapper.RemoveObserver(self._tag)
+        self._forget_node()
         for _, connector in self._connectors:
             connector.off()
