@@ -3,15 +3,14 @@
 The result is what the shipped weights make of the radiograph, in its real size; the worker plays it back.
 """
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from own_time import OwnTime
 from XrayToCTLib import scene_results
 from XrayToCTLib.background import in_background
 from XrayToCTLib.errors import UnsuitableInput
@@ -176,20 +175,3 @@ def longest_gap(work: Callable[[], None]) -> float:
     work()
     timer.stop()
     return max(np.diff([*ticks, own_time.seconds()]))
-
-
-class OwnTime:
-    """Time passed less the time for which this process could have run, but another program did (Linux).
-
-    Of all threads: one that waits for its turn may hold what the event loop's thread waits for.
-    """
-
-    def __init__(self) -> None:
-        self._queued: dict[str, int] = {}  # by thread, in ns; of those that have ended, too
-
-    def seconds(self) -> float:
-        for file in Path("/proc/self/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):  # a thread may just have ended
-                # on the processor, in the queue for it, both in ns, and how often: the kernel's sched-stats.rst
-                self._queued[file.parent.name] = int(file.read_text().split()[1])
-        return time.monotonic() - sum(self._queued.values()) / 1e9 if self._queued else time.thread_time()

@@ -1,7 +1,7 @@
 """The pictures of docs/tutorial.md: ``python Testing/headless/tutorial_pictures.py docs/tutorial``, in minutes.
 
-The module on the stand-in for Slicer's application layer, with the shipped model, the sample X-ray and simulated
-patients.
+The module on the stand-in for Slicer's application layer, with the shipped model and a real radiograph, RG1_UNCR.dcm of
+pydicom-data; the follow-up and the reader study with simulated patients.
 """
 
 import os
@@ -13,6 +13,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from pydicom.data import get_testdata_file
+
 from panel_views import SECONDS, open_sections, picture_of_panel, picture_of_window, press, wait_until_done
 from sample_xray import write_sample
 from slicer_host import load_module, wait_until
@@ -20,12 +22,15 @@ from slicer_panel import MODULE, PanelDriver, settle
 from study_picture import answer_a_case, small_study
 
 WINDOW = (1280, 800)  # pixels
-VOXELS = 128  # of the later X-ray's simulated patient: faster than the sample's own
+VOXELS = 128  # of the simulated patient of the follow-up: faster than the sample's own
 
 
 def take_xray(widget: Any, folder: Path) -> None:
     open_sections(widget.ui, "xraySection")
-    press(widget, "sampleButton")
+    radiograph = Path(get_testdata_file("RG1_UNCR.dcm", download=False))
+    shutil.copy(radiograph, radiograph.name)
+    widget.ui.xrayPathEdit.setCurrentPath(radiograph.name)
+    settle()
     press(widget, "previewButton")
     picture_of_panel(widget, folder / "xray.png")
 
@@ -93,15 +98,17 @@ def export(widget: Any, folder: Path, temporary: Path) -> None:
 
 def follow_up(widget: Any, folder: Path, temporary: Path) -> None:
     ui = widget.ui
-    earlier = ui.resultSelector.currentNode()
-    press(widget, "lungWindowButton")  # in which the later X-ray's disease is seen
-    ui.xrayPathEdit.setCurrentPath(str(write_sample(temporary / "later.png", "sick", VOXELS)))
     ui.uncertaintySpinBox.setValue(0)  # the picture does not show it
-    settle()
-    press(widget, "applyButton")
+    results = []
+    for name, label in (("earlier.png", "healthy"), ("later.png", "sick")):
+        ui.xrayPathEdit.setCurrentPath(str(write_sample(temporary / name, label, VOXELS)))
+        settle()
+        press(widget, "applyButton")
+        results.append(ui.resultSelector.currentNode())
+    press(widget, "lungWindowButton")  # in which the later X-ray's disease is seen
     open_sections(ui, "followUpSection")
-    ui.earlierSelector.setCurrentNode(earlier)
-    ui.laterSelector.setCurrentNode(ui.resultSelector.currentNode())
+    ui.earlierSelector.setCurrentNode(results[0])
+    ui.laterSelector.setCurrentNode(results[1])
     settle()
     press(widget, "followUpButton")
     picture_of_window(folder / "follow-up.png")
@@ -112,7 +119,6 @@ def read_study(widget: Any, folder: Path, temporary: Path) -> None:
 
     open_sections(widget.ui, "readerStudySection")
     ui = slicer.util.childWidgetVariables(widget.ui.readerStudySection)
-    os.chdir(temporary)  # so that the picture shows a short path
     small_study(temporary, "chest-study")
     answer_a_case(ui, "chest-study")
     open_sections(widget.ui, "readerStudySection")
@@ -128,6 +134,7 @@ def main(folder: Path) -> None:
 
     slicer.util.mainWindow().resize(*WINDOW)
     with tempfile.TemporaryDirectory(prefix="XrayToCT-") as temporary:
+        os.chdir(temporary)  # so that pictures show short paths
         for step in (take_xray, look_at_model, generate, compare, read, check):
             step(widget, folder)
             print(step.__name__, flush=True)
