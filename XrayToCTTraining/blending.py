@@ -10,9 +10,8 @@ from pathlib import Path
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.generators import network_of
-from XrayToCTTraining.checkpoints import save_checkpoint
-from XrayToCTTraining.engine import CHECKPOINT
-from XrayToCTTraining.reconstruction import trained_generator
+from XrayToCTTraining.checkpoints import CHECKPOINT, save_checkpoint
+from XrayToCTTraining.trained import trained_generator
 
 
 def blend_generators(first: Path, second: Path, share: float, run: Path) -> Path:

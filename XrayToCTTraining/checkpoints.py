@@ -8,6 +8,9 @@ import torch
 from XrayToCTLib.atomic_write import replacing
 from XrayToCTLib.errors import UnsuitableInput
 
+CHECKPOINT, BEST, SETTINGS, LOG = "checkpoint.pt", "best.pt", "fit.json", "log.jsonl"
+"""Files in the folder of a run: the last checkpoint, that of the best epoch, what was asked for, figures by step."""
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes ``state`` so that ``path`` always holds a whole checkpoint, the old or the new."""

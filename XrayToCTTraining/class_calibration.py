@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from XrayToCTLib.classifier import CLASSES, TEMPERATURES, ClassifierConfig, probabilities
-from XrayToCTTraining.classification import class_loss
+from XrayToCTTraining.losses import class_loss
 
 TEMPERATURE = "temperature.json"
 """What `evaluate classification` writes and `export` puts into a model's file."""

@@ -19,10 +19,9 @@ from torch.optim import Adam, Optimizer
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.style_transfer import STYLE_TRANSFERS, StyleTransfer
-from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.data.samples import radiograph_of
-from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
+from XrayToCTTraining.engine import Engine, Recipe, batches, train
 from XrayToCTTraining.image_pool import ImagePool
 
 
@@ -195,18 +194,3 @@ def fit_cyclegan(xrays: Cohort, drrs: Cohort, run: Path, fit: CycleGANFit, engin
     recipe = CycleGAN(xrays, drrs, fit)
     cases = {"real": len(recipe.real_cases["training"]), "drr": len(recipe.drr_cases["training"])}
     train(recipe, run, engine, {"network": "cyclegan", **asdict(fit), **cases})
-
-
-def trained_style(run: Path) -> tuple[StyleTransfer, dict[str, Any]]:
-    """The network from real radiographs to the style of projections, and the settings of its run.
-
-    Raises:
-        UnsuitableInput: there is no such checkpoint in ``run``.
-    """
-    state = load_checkpoint(run / CHECKPOINT)
-    if state is None or state["record"].get("network") != "cyclegan":
-        raise UnsuitableInput(f"{run} holds no CycleGAN; train one with `fit cyclegan`.")
-    network = StyleTransfer(STYLE_TRANSFERS[state["record"]["style"]])
-    prefix = "to_drr."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)})
-    return network.eval(), state["record"]

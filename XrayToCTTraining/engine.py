@@ -28,9 +28,8 @@ from tqdm import tqdm
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.errors import DeviceError, UnsuitableInput
-from XrayToCTTraining.checkpoints import load_checkpoint, save_checkpoint
+from XrayToCTTraining.checkpoints import BEST, CHECKPOINT, LOG, SETTINGS, load_checkpoint, save_checkpoint
 
-CHECKPOINT, BEST, SETTINGS, LOG = "checkpoint.pt", "best.pt", "fit.json", "log.jsonl"
 Key = Hashable
 
 

@@ -20,15 +20,12 @@ from XrayToCTLib.models import save_model
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.uncertainty import calibration_of
 from XrayToCTTraining.calibration import CALIBRATION
-from XrayToCTTraining.checkpoints import load_checkpoint
+from XrayToCTTraining.checkpoints import BEST, CHECKPOINT, load_checkpoint
 from XrayToCTTraining.class_calibration import TEMPERATURE
-from XrayToCTTraining.classification import trained_classifier
-from XrayToCTTraining.cyclegan import trained_style
-from XrayToCTTraining.engine import BEST, CHECKPOINT
+from XrayToCTTraining.classifiers import trained_classifier
 from XrayToCTTraining.evaluation import METRICS
-from XrayToCTTraining.input_check_fit import trained_input_check
 from XrayToCTTraining.model_card import card_text, limits_of
-from XrayToCTTraining.reconstruction import trained_generator
+from XrayToCTTraining.trained import trained_generator, trained_input_check, trained_style
 
 PICTURES = {
     "cases.png": "Best, middle and worst case",

@@ -22,7 +22,7 @@ from XrayToCTLib.volume import network_from_ct
 from XrayToCTTraining.classification_metrics import area_under_curve
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.data.samples import acquired, geometry_of
-from XrayToCTTraining.input_check_fit import VOXELS, lateral_view, views_of
+from XrayToCTTraining.input_check_views import VOXELS, lateral_view, views_of
 from XrayToCTTraining.odd_inputs import FROM_FRONTAL, as_input, limbs, noise
 from XrayToCTTraining.picture_grid import LabelledRows, labelled_grid
 

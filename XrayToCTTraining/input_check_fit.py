@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +17,10 @@ from XrayToCTLib.framing import square_field
 from XrayToCTLib.grayscale import normalise
 from XrayToCTLib.input_check import LIMIT, odds
 from XrayToCTLib.input_network import FRONTAL, KINDS, InputCheckConfig, InputNetwork
-from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.classification_metrics import area_under_curve
-from XrayToCTTraining.data.cohort import Case, Cohort
-from XrayToCTTraining.data.samples import acquired, geometry_of, volume_of
-from XrayToCTTraining.engine import BEST, Engine, Recipe, batches, train
+from XrayToCTTraining.data.cohort import Cohort
+from XrayToCTTraining.engine import Engine, Recipe, batches, train
+from XrayToCTTraining.input_check_views import SIDE, stored_pictures, views_of
 from XrayToCTTraining.odd_inputs import (
     FROM_FRONTAL,
     as_input,
@@ -36,8 +34,6 @@ from XrayToCTTraining.odd_inputs import (
     scrambled,
 )
 
-SIDE = 96  # of the pictures before they are changed
-VOXELS = 64  # of the CTs that lateral views and sections are made of
 _SHARES = {
     "frontal": 0.40,
     "mirrored": 0.18,
@@ -71,15 +67,6 @@ class InputCheckFit:
     learning_rate: float = 3e-3
     patients: int = 240
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Views:
-    """What is made of simulated patients, each (n, SIDE, SIDE): frontal and lateral radiographs, sections of the CT."""
-
-    frontal: np.ndarray
-    lateral: np.ndarray
-    sections: np.ndarray
 
 
 class InputCheckRecipe(Recipe):
@@ -168,49 +155,6 @@ def fit_input_check(xrays: Cohort, pairs: Cohort, run: Path, fit: InputCheckFit,
     recipe = InputCheckRecipe(xrays, pairs, fit)
     counts = {"xrays": len(recipe.real["training"]), "simulated": len(recipe.views.frontal)}
     train(recipe, run, engine, {"network": "input_check", **asdict(fit), **counts})
-
-
-def trained_input_check(run: Path) -> tuple[InputNetwork, dict[str, Any]]:
-    """The network of a run's best epoch, and its settings. Raises UnsuitableInput where ``run`` holds none."""
-    state = load_checkpoint(run / BEST)
-    if state is None or state["record"].get("network") != "input_check":
-        raise UnsuitableInput(f"{run} holds no trained input check; train one with `fit input-check`.")
-    network = InputNetwork(InputCheckConfig())
-    network.load_state_dict({key.removeprefix("network."): value for key, value in state["model"].items()})
-    return network.eval(), {**state["record"], "best_epoch": state["epoch"]}
-
-
-def stored_pictures(cohort: Cohort, cases: tuple[Case, ...]) -> np.ndarray:
-    """The radiographs of cases, (n, SIDE, SIDE) float32 in [0, 1]."""
-    pictures = [square_field(cohort.radiograph(case) / 255, SIDE) for case in cases]
-    return np.array(pictures, np.float32).reshape(-1, SIDE, SIDE)
-
-
-def views_of(cohort: Cohort, cases: list[Case], rng: np.random.Generator) -> Views:
-    """Frontal views clean and as some device gives them, lateral views from either side, and sections in any plane."""
-    geometry = geometry_of(cohort, SIDE)
-    frontal, lateral, sections = list(stored_pictures(cohort, tuple(cases))), [], []
-    for case in cases:
-        volume = volume_of(cohort, case, VOXELS)
-        frontal.append(acquired(volume, geometry, rng)[0].numpy())
-        lateral.append(acquired(lateral_view(volume, rng.random() < 0.5), geometry, rng)[0].numpy())
-        sections.append(_section(volume[0].numpy(), rng))
-    return Views(*(np.array(pictures, np.float32) for pictures in (frontal, lateral, sections)))
-
-
-def lateral_view(volume: Tensor, from_right: bool) -> Tensor:
-    """A volume (1, D, H, W) turned so that a frontal projection shows it from one side."""
-    turned = volume.transpose(1, 3)
-    return (turned.flip(3) if from_right else turned).contiguous()
-
-
-def _section(volume: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A slice of a CT (S, S, S) in a window for lungs or for soft tissue, (SIDE, SIDE), in [0, 1]."""
-    axis = int(rng.integers(3))
-    section = np.take(volume, rng.integers(volume.shape[axis] // 3, 2 * volume.shape[axis] // 3), axis)
-    low, high = (0.0, 0.6) if rng.random() < 0.5 else (0.34, 0.52)
-    shown = np.clip((section if axis < 2 else section.T) - low, 0, high - low) / (high - low)
-    return square_field(shown, SIDE)
 
 
 def _any(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:

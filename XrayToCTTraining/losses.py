@@ -104,3 +104,23 @@ def regression_losses(predicted: Tensor, truth: Tensor, weights: LossWeights) ->
         axis, start = int(torch.randint(2, 5, ())), int(torch.randint(2, ()))
         losses["similarity"] = 1 - slice_similarity(predicted, truth, axis, start)
     return losses
+
+
+def class_loss(logits: Tensor, target: Tensor, activation: str, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy with softmax, or binary cross-entropy of each class with sigmoid, against targets (N, classes)."""
+    target = target * (1 - smoothing) + smoothing / target.shape[1]
+    if activation == "sigmoid":
+        return F.binary_cross_entropy_with_logits(logits, target)
+    return F.cross_entropy(logits, target)
+
+
+def findings_loss(logits: Tensor, present: Tensor, known: Tensor) -> Tensor:
+    """Mean binary cross-entropy (N, findings) over the cases whose findings are known (N,); 0 where none is."""
+    each = F.binary_cross_entropy_with_logits(logits, present, reduction="none").mean(1)
+    return (each * known).sum() / known.sum().clamp_min(1)
+
+
+def shadows_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Binary cross-entropy of shadows (N, kinds, places, places), per patch and summed over kinds, where known (N,)."""
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(1).mean((1, 2))
+    return (each * known).sum() / known.sum().clamp_min(1)

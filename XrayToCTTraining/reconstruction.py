@@ -19,15 +19,11 @@ from torch.optim import Adam, Optimizer
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.finished_generator import finished
 from XrayToCTLib.generators import (
-    GENERATORS,
     AnyConfig,
-    ReadyGenerator,
     build_generator,
     network_of,
-    with_finishing,
 )
 from XrayToCTLib.models import find, load_generator
-from XrayToCTLib.projection import Geometry
 from XrayToCTLib.shape_induction import (
     Normalisation,
     Projection,
@@ -35,11 +31,10 @@ from XrayToCTLib.shape_induction import (
     details_loss,
     shape_induction_loss,
 )
-from XrayToCTTraining.checkpoints import load_checkpoint
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import geometry_of, radiograph_of, styled_pair, volume_of
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig
-from XrayToCTTraining.engine import CHECKPOINT, Engine, Recipe, batches, train
+from XrayToCTTraining.engine import Engine, Recipe, batches, train
 from XrayToCTTraining.losses import (
     AdversarialForm,
     LossWeights,
@@ -49,6 +44,7 @@ from XrayToCTTraining.losses import (
 )
 from XrayToCTTraining.metrics import mean_scores, score_volume
 from XrayToCTTraining.picture_grid import picture_grid
+from XrayToCTTraining.trained import generator_config
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class Reconstruction(Recipe):
         self.epochs = fit.epochs + fit.induction_epochs
         self.milestones = (fit.epochs,)
         torch.manual_seed(fit.seed)
-        self.generator = build_generator(_config(fit.generator))
+        self.generator = build_generator(generator_config(fit.generator))
         self.generator.set_dropout(fit.dropout)
         self.generator.gradient_checkpointing = fit.gradient_checkpointing
         self.discriminator = (
@@ -332,33 +328,6 @@ def fit_reconstruction(
     record = {"network": "generator", **asdict(fit), "geometry": recipe.geometry.to_dict()}
     record |= {"pairs": len(recipe.pair_cases), "radiographs": len(recipe.xray_cases)}
     train(recipe, run, engine, record, start)
-
-
-def trained_generator(checkpoint: Path) -> tuple[ReadyGenerator, Geometry, dict[str, Any]]:
-    """The generator of a run's checkpoint (a file, or the run's folder) as it is used, its geometry, and its settings.
-
-    Raises:
-        UnsuitableInput: there is no such checkpoint, or it is of another network.
-    """
-    path = checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
-    state = load_checkpoint(path)
-    if state is None or state["record"].get("network") != "generator":
-        raise UnsuitableInput(f"{path} is not a checkpoint of `fit reconstruction`; train one first.")
-    record = state["record"]
-    generator = build_generator(_config(record["generator"]))
-    prefix = "generator."
-    weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
-    generator.load_state_dict(state["extra"]["averaged"] or weights)
-    geometry = Geometry.from_dict(record["geometry"])
-    record |= {name: record.get(name, 0) for name in ("clear_air", "consistency")}  # older runs have neither
-    ready = with_finishing(generator, geometry, bool(record["clear_air"]), record["consistency"])
-    return ready.eval(), geometry, {**record, "steps": state["step"]}
-
-
-def _config(name: str) -> AnyConfig:
-    if name not in GENERATORS:
-        raise UnsuitableInput(f"There is no generator {name!r}; choose one of {', '.join(GENERATORS)}.")
-    return GENERATORS[name]
 
 
 def _initial_weights(model: str, config: AnyConfig) -> dict[str, Tensor]:

@@ -14,17 +14,17 @@ import torch
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.generators import GENERATORS, build_generator
-from XrayToCTTraining.classification import (
+from XrayToCTTraining.classification import fit_classifier
+from XrayToCTTraining.classification_metrics import score_classes
+from XrayToCTTraining.classifiers import (
     CTClassifierFit,
     JointClassifierFit,
     XrayClassifierFit,
-    fit_classifier,
     predict_cases,
     settings_of,
     trained_classifier,
     truths_of,
 )
-from XrayToCTTraining.classification_metrics import score_classes
 from XrayToCTTraining.cyclegan import CycleGANFit, fit_cyclegan
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.discriminator import Discriminator, DiscriminatorConfig

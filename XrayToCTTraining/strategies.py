@@ -8,11 +8,10 @@ from torch import Tensor
 
 from XrayToCTLib.models import find, load_generator
 from XrayToCTLib.projection import Geometry
-from XrayToCTTraining.cyclegan import trained_style
+from XrayToCTTraining.checkpoints import CHECKPOINT
 from XrayToCTTraining.data.cohort import Cohort
 from XrayToCTTraining.data.volumes import identity_of, write_volumes
-from XrayToCTTraining.engine import CHECKPOINT
-from XrayToCTTraining.reconstruction import trained_generator
+from XrayToCTTraining.trained import trained_generator, trained_style
 
 Predict = Callable[[Tensor], Tensor]
 

@@ -13,9 +13,10 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix, erased, shifted
-from XrayToCTTraining.classification import class_loss, findings_loss, findings_of
+from XrayToCTTraining.classification import findings_of
 from XrayToCTTraining.data.cohort import Case
 from XrayToCTTraining.image_pool import ImagePool
+from XrayToCTTraining.losses import class_loss, findings_loss
 from XrayToCTTraining.simulation.lesions import KINDS
 from XrayToCTTraining.timm_checkpoint import load_timm
 

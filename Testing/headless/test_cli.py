@@ -16,6 +16,7 @@ from PIL import Image
 from conftest import write_dicom
 
 ALL_FORMATS = "nrrd,nifti,dicom,mrb,png,npy"
+QUICK = ("--uncertainty", 0)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_dicom_keeps_patient_and_study_and_says_that_it_is_synthetic(generated, 
 
 
 def test_a_file_without_spacing_gets_a_nominal_size_and_a_warning(run_json, chest_png, tmp_path):
-    result = run_json("generate", chest_png, "-o", tmp_path / "out", "--formats", "nrrd")
+    result = run_json("generate", chest_png, "-o", tmp_path / "out", "--formats", "nrrd", *QUICK)
     assert sitk.ReadImage(result["outputs"]["ct"]).GetSpacing() == pytest.approx([2.5] * 3)
     assert any("320 mm" in warning for warning in result["warnings"])
 
@@ -99,23 +100,25 @@ def test_text_output_tells_paths_times_and_the_notice(run, chest_png, tmp_path):
 def test_view_and_inversion_are_passed_on(run_json, chest_png, tmp_path):
     inverted = tmp_path / "inverted.png"
     Image.fromarray(255 - np.asarray(Image.open(chest_png))).save(inverted)
-    kept = run_json("generate", chest_png, "-o", tmp_path / "a", "--invert", "no", "--formats", "npy", "--view", "AP")
-    turned = run_json("generate", inverted, "-o", tmp_path / "b", "--invert", "yes", "--formats", "npy", "--view", "AP")
+    asked = ("--formats", "npy", "--view", "AP", *QUICK)
+    kept = run_json("generate", chest_png, "-o", tmp_path / "a", "--invert", "no", *asked)
+    turned = run_json("generate", inverted, "-o", tmp_path / "b", "--invert", "yes", *asked)
     volumes = [np.load(result["outputs"]["ct"]) for result in (kept, turned)]
     assert np.abs(volumes[0] - volumes[1]).max() < 0.05
     assert any("AP X-ray" in warning for warning in kept["warnings"])
 
 
 def test_refinement_never_lowers_the_correlation(run_json, chest_png, tmp_path):
-    plain = run_json("generate", chest_png, "-o", tmp_path / "a", "--formats", "npy")
-    refined = run_json("generate", chest_png, "-o", tmp_path / "b", "--formats", "npy", "--refine", 2)
+    plain = run_json("generate", chest_png, "-o", tmp_path / "a", "--formats", "npy", *QUICK)
+    refined = run_json("generate", chest_png, "-o", tmp_path / "b", "--formats", "npy", "--refine", 2, *QUICK)
     assert refined["comparison"]["ncc"] >= plain["comparison"]["ncc"] - 1e-6
 
 
 def test_a_network_input_skips_the_preprocessing(run_json, tmp_path):
     image = np.random.default_rng(0).random((128, 128), dtype=np.float32)
     np.save(tmp_path / "x.npy", image)
-    result = run_json("generate", "--network-input", tmp_path / "x.npy", "-o", tmp_path / "out", "--formats", "npy,png")
+    asked = ("--formats", "npy,png", *QUICK)
+    result = run_json("generate", "--network-input", tmp_path / "x.npy", "-o", tmp_path / "out", *asked)
     assert np.load(result["outputs"]["ct"]).shape == (128, 128, 128)
     shown = np.asarray(Image.open(result["outputs"]["xray"]))
     assert np.array_equal(shown, np.rint(image * 255).astype(np.uint8))

@@ -15,10 +15,10 @@ import torch
 
 from XrayToCTLib.consistency import consistent
 from XrayToCTLib.generators import network_of
+from XrayToCTTraining.checkpoints import CHECKPOINT
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
-from XrayToCTTraining.engine import CHECKPOINT
-from XrayToCTTraining.reconstruction import trained_generator
+from XrayToCTTraining.trained import trained_generator
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -248,7 +248,7 @@ def test_gradients_that_are_not_finite_are_left_out_until_there_are_ten_in_a_row
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(data, whole, tmp_path, content):
     from XrayToCTLib.errors import UnsuitableInput
-    from XrayToCTTraining.reconstruction import trained_generator
+    from XrayToCTTraining.trained import trained_generator
 
     saved = (data / "whole" / CHECKPOINT).read_bytes()
     (tmp_path / CHECKPOINT).write_bytes(saved[: len(saved) // 2] if content is None else content)

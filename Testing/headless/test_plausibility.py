@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
+from hypothesis.extra import numpy as npst
+from scipy import ndimage, signal
 
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.plausibility import Check, check_volume
+from XrayToCTLib.plausibility.skeleton_checks import count_peaks
 from XrayToCTTraining.simulation.patient import LABELS, Label
 from XrayToCTTraining.simulation.phantom import simulate_chest
 
@@ -273,3 +275,14 @@ def test_the_volume_is_left_as_it_was() -> None:
 def test_what_is_no_volume_of_a_body_is_refused(shape: tuple[int, ...], sides: tuple[float, float, float]) -> None:
     with pytest.raises(UnsuitableInput):
         check_volume(np.zeros(shape, dtype=np.float32), sides)
+
+
+@given(
+    npst.arrays(float, st.integers(1, 60), elements=st.integers(-300, 300), unique=True),
+    st.floats(-200, 200),
+    st.integers(1, 200),
+)
+def test_peaks_are_counted_as_scipy_counts_them(values: np.ndarray, height: float, prominence: int) -> None:
+    profile = np.array([-1000, *values, -1000])
+    expected = signal.find_peaks(profile, height=height, prominence=prominence)[0].size
+    assert count_peaks(profile, height, prominence) == expected

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 from PIL import Image, ImageDraw
 from pydicom.data import get_testdata_file
+from scipy.stats import rankdata
 
 from radiograph_phantoms import drawn_chest
 from XrayToCTLib.framing import content_box, square_field
-from XrayToCTLib.grayscale import chest_likeness, normalise
+from XrayToCTLib.grayscale import chest_likeness, normalise, ranks
 from XrayToCTLib.radiograph import network_input, read_radiograph
 
 CHEST = drawn_chest(200, 180)
@@ -57,6 +59,11 @@ def test_a_few_bright_pixels_on_an_even_ground_are_kept():
 def test_a_picture_without_contrast_cannot_be_normalised(values):
     with pytest.raises(ValueError, match="picture"):
         normalise(values)
+
+
+@given(npst.arrays(float, (3, 4), elements=st.integers(0, 9)))
+def test_ranks_are_those_of_scipy(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(ranks(values), rankdata(values).reshape(values.shape))
 
 
 def test_the_likeness_to_a_chest_changes_sign_with_the_grey_scale():

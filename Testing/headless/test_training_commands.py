@@ -24,8 +24,8 @@ from XrayToCTLib.uncertainty import Calibration, calibration_of
 from XrayToCTLib.xray_classifier import XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.export import trained_network
-from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.simulation.stored_lesions import read_lesions
+from XrayToCTTraining.trained import trained_generator
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 

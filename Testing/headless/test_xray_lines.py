@@ -15,10 +15,11 @@ from XrayToCTLib.classifier import FINDINGS
 from XrayToCTLib.models import find, load_xray_classifier, verify
 from XrayToCTLib.xray_classifier import SHADOWS, XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix
-from XrayToCTTraining.classification import shadows_loss, trained_classifier
+from XrayToCTTraining.classifiers import trained_classifier
 from XrayToCTTraining.data.cohort import Cohort, open_cohort
 from XrayToCTTraining.data.lines import Lines, lines_of, posed_lines, read_lines, shadow_targets, write_lines
 from XrayToCTTraining.data.samples import geometry_of, radiograph_of
+from XrayToCTTraining.losses import shadows_loss
 from XrayToCTTraining.planted_lesions import ALL_KINDS
 from XrayToCTTraining.simulation.acquisition import CLEAN, Style, acquire
 from XrayToCTTraining.simulation.hospital import CohortRequest

@@ -110,12 +110,14 @@ class Lift(nn.Module):
         super().__init__()
         self.depth = depth
         self.mix = nn.Conv2d(planar_channels, channels * depth, 1)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+        if self.mix.weight.is_meta:  # a file's weights come next; without data F.interpolate takes a second
+            return
         knots = torch.empty(1, planar_channels * channels, 2 + depth // 8)
         nn.init.uniform_(knots, -1, 1).mul_(planar_channels**-0.5)
         smooth = F.interpolate(knots, depth, mode="linear", align_corners=True)
         weight = smooth.view(planar_channels, channels * depth).T
         self.mix.weight.data.copy_(weight[..., None, None])
-        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mix(x).unflatten(1, (-1, self.depth))

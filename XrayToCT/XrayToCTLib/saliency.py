@@ -55,7 +55,8 @@ def saliency_maps(model: CTClassifier, volume: Tensor, outputs: Sequence[int]) -
     # selecting slices and permuting axes is linear, and its adjoint puts every value back where it came from
     with torch.enable_grad():
         place = torch.zeros((len(outputs), *volume.shape[1:]), device=volume.device, requires_grad=True)
-        (placed,) = torch.autograd.grad(classifier_input(model.config, place), place, evidence[:, None])
+        # as a sum, and not by grad_outputs, for which PyTorch would load a symbolic algebra first: a second
+        (placed,) = torch.autograd.grad((classifier_input(model.config, place) * evidence[:, None]).sum(), place)
     return placed[:, 0]
 
 

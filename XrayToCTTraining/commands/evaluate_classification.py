@@ -15,7 +15,8 @@ from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
 from XrayToCTTraining.charts import confusion_picture, line_chart
 from XrayToCTTraining.class_calibration import BINS, TEMPERATURE, ClassCalibration, calibrate
-from XrayToCTTraining.classification import (
+from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
+from XrayToCTTraining.classifiers import (
     activated,
     activation_config,
     is_usable,
@@ -25,7 +26,6 @@ from XrayToCTTraining.classification import (
     trained_classifier,
     truths_of,
 )
-from XrayToCTTraining.classification_metrics import ClassificationScores, receiver_operating_curve, score_classes
 from XrayToCTTraining.data.cohort import SPLITS, Cohort, open_cohort
 from XrayToCTTraining.evaluation_files import write_metrics
 from XrayToCTTraining.statistics import mcnemar, spread

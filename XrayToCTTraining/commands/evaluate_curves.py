@@ -9,7 +9,7 @@ from pathlib import Path
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.pictures import write_png
 from XrayToCTTraining.charts import line_chart
-from XrayToCTTraining.engine import LOG
+from XrayToCTTraining.checkpoints import LOG
 
 
 def add_arguments(own: argparse.ArgumentParser) -> None:

@@ -20,8 +20,8 @@ from XrayToCTTraining.input_check_evaluation import (
     summary_rows,
     worst_picture,
 )
-from XrayToCTTraining.input_check_fit import trained_input_check
 from XrayToCTTraining.tables import markdown_table, write_csv
+from XrayToCTTraining.trained import trained_input_check
 
 ODD_PICTURES = """
 Area under the curve: chance that such a picture gets a higher score than a frontal radiograph of the split. Warned of:

@@ -14,8 +14,8 @@ from XrayToCTLib.refinement import refine
 from XrayToCTTraining.commands import positive
 from XrayToCTTraining.data.cohort import SPLITS, open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
-from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.tables import markdown_table, write_csv
+from XrayToCTTraining.trained import trained_generator
 
 NOTE = """
 Correlation of the volume's projection with the radiograph that it was made from. A refinement is refused, and the

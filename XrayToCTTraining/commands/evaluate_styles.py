@@ -15,8 +15,8 @@ import torch
 from XrayToCTLib.classifier import CLASSES
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.xray_classifier import XrayClassifier
-from XrayToCTTraining.classification import activated, trained_classifier, truths_of
 from XrayToCTTraining.classification_metrics import score_classes
+from XrayToCTTraining.classifiers import activated, trained_classifier, truths_of
 from XrayToCTTraining.data.cohort import SPLITS, Case, Cohort, open_cohort
 from XrayToCTTraining.data.lines import Lines, lines_of
 from XrayToCTTraining.simulation.acquisition import CLEAN, Style

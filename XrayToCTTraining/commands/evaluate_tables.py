@@ -93,22 +93,23 @@ def _differences(sources: dict[str, tuple[Path, str]], figures: list[str]) -> di
 
 def _cases(folder: Path, method: str) -> dict[str, dict[str, str]]:
     """A method's figures by case."""
-    path = folder / "cases.csv"
-    if not path.is_file():
-        raise UnsuitableInput(f"{folder} holds no cases.csv; leave out --paired, or evaluate again.")
-    with path.open(newline="") as file:
-        return {row["case"]: row for row in csv.DictReader(file) if row["method"] == method}
+    rows = _rows(folder / "cases.csv", method, "leave out --paired, or evaluate again")
+    return {row["case"]: row for row in rows}
 
 
 def _means(folder: Path, method: str) -> dict[str, str]:
-    path = folder / "summary.csv"
-    if not path.is_file():
-        raise UnsuitableInput(f"{folder} holds no summary.csv; give NAME=FOLDER of `evaluate`.")
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["method"] == method]
+    rows = _rows(folder / "summary.csv", method, "give NAME=FOLDER of `evaluate`")
     if not rows:
-        raise UnsuitableInput(f"{path} knows no method {method!r}; leave it out, or see the file.")
+        raise UnsuitableInput(f"{folder / 'summary.csv'} knows no method {method!r}; leave it out, or see the file.")
     return {row["figure"]: f"{float(row['mean']):.4g} ± {float(row['deviation']):.2g}" for row in rows}
+
+
+def _rows(path: Path, method: str, advice: str) -> list[dict[str, str]]:
+    """A method's rows of a file that an evaluation wrote; ``advice`` is for where it wrote none."""
+    if not path.is_file():
+        raise UnsuitableInput(f"{path.parent} holds no {path.name}; {advice}.")
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["method"] == method]
 
 
 def _block(name: str) -> str:

@@ -17,8 +17,8 @@ from XrayToCTTraining.calibration import CALIBRATION, fit_calibration, reliabili
 from XrayToCTTraining.charts import line_chart
 from XrayToCTTraining.commands import positive
 from XrayToCTTraining.data.cohort import open_cohort
-from XrayToCTTraining.reconstruction import trained_generator
 from XrayToCTTraining.tables import markdown_table, write_csv
+from XrayToCTTraining.trained import trained_generator
 
 NOTE = f"""
 Calibrated on the validation cases, measured on the {{split}} cases. Spearman: rank correlation of expected and true

@@ -127,7 +127,7 @@ def _run_cyclegan(options: Namespace) -> None:
 
 def _classifier_options(kind: str) -> Callable[[ArgumentParser], None]:
     def add(parser: ArgumentParser) -> None:
-        from XrayToCTTraining import classification
+        from XrayToCTTraining import classifiers
 
         parser.add_argument("--preset", help="test (a YAML file of the package)")
         _folder(parser, "cohort", "prepared or simulated cases with labels")
@@ -137,28 +137,29 @@ def _classifier_options(kind: str) -> Callable[[ArgumentParser], None]:
             _folder(parser, "style", "run of `fit cyclegan` to apply to radiographs before", required=False)
         if kind != "CTClassifierFit":
             _folder(parser, "timm", "checkpoint file of timm's vision transformer to begin with", required=False)
-        parser.add_class_arguments(getattr(classification, kind), None)
+        parser.add_class_arguments(getattr(classifiers, kind), None)
 
     return add
 
 
 def _run_classifier(kind: str) -> Callable[[Namespace], None]:
     def run(options: Namespace) -> None:
-        from XrayToCTTraining import classification
+        from XrayToCTTraining import classifiers
+        from XrayToCTTraining.classification import fit_classifier
         from XrayToCTTraining.data.cohort import open_cohort
         from XrayToCTTraining.data.lines import write_lines
         from XrayToCTTraining.strategies import volumes_of
 
-        cohort, settings = open_cohort(options.cohort), _settings(getattr(classification, kind), options)
-        if isinstance(settings, classification.CTClassifierFit):
+        cohort, settings = open_cohort(options.cohort), _settings(getattr(classifiers, kind), options)
+        if isinstance(settings, classifiers.CTClassifierFit):
             cohort = cohort.limited("training", settings.patients)
         generator, style = options.get("generator"), options.get("style")
         folder = volumes_of(cohort, generator, style, options.run / "volumes") if generator else None
         if kind == "XrayClassifierFit" and settings.augment == "styles":
-            folder, size = options.run / "lines", classification.xray_config(settings.classifier).size
-            cases = [case for case in cohort.of_split("training") if classification.is_usable(case, settings)]
+            folder, size = options.run / "lines", classifiers.xray_config(settings.classifier).size
+            cases = [case for case in cohort.of_split("training") if classifiers.is_usable(case, settings)]
             write_lines(cohort, cases, size, settings.planted, folder)
-        classification.fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
+        fit_classifier(cohort, folder, options.run, settings, options.engine, options.get("timm"))
 
     return run
 

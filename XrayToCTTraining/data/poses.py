@@ -100,14 +100,15 @@ def fattened(volume: Tensor, rng: np.random.Generator) -> Tensor:
     """
     half = F.avg_pool3d(volume[None], 2)
     voxel_mm = 320 / half.shape[-1]
-    body = torch.from_numpy(~outside_air(half[0, 0].numpy(), _TISSUE)).float()[None, None]
+    body = ~outside_air(half[0, 0].numpy(), _TISSUE)
     around, flanks, belly = (round(rng.uniform(0, most) / voxel_mm) for most in (15, 30, 30))
-    fatter = widened(body, (around,) * 3)
-    fatter = torch.maximum(fatter, widened(body, (0, 0, around + flanks)))
+    fatter = widened(body, (around,) * 3) | widened(body, (0, 0, around + flanks))
     lower = half.shape[3] // 2
-    fatter[..., lower:, :] = torch.maximum(fatter, widened(body, (around + belly, 0, 0)))[..., lower:, :]
-    whole = F.interpolate(fatter, volume.shape[1:], mode="trilinear")[0]
-    inside = F.interpolate(body, volume.shape[1:], mode="trilinear")[0]
+    fatter[:, lower:] |= widened(body, (around + belly, 0, 0))[:, lower:]
+    whole, inside = (
+        F.interpolate(torch.from_numpy(mask).float()[None, None], volume.shape[1:], mode="trilinear")[0]
+        for mask in (fatter, body)
+    )
     is_fat = (whole > 0.5) & (inside < 0.5) & (volume < _FAT)
     return torch.where(is_fat, torch.full_like(volume, _FAT), volume)
 

@@ -62,8 +62,6 @@ def ribs(chest: Chest) -> Check:
 
 def _rib_count(chest: Chest, on_left: bool) -> float:
     """Peaks of the wall's density from top to bottom along a flank: the median over the middle half of its depth."""
-    from scipy.signal import find_peaks  # slow to import, as in `grayscale`
-
     assert chest.lungs is not None
     lungs = chest.lungs
     mask, hu = lungs.left if on_left else lungs.right, chest.hu
@@ -79,5 +77,22 @@ def _rib_count(chest: Chest, on_left: bool) -> float:
         profile = np.full(rows.size + 2, -1000.0)  # a rib at either end is a peak too
         for i, (row, edge) in enumerate(zip(rows, border, strict=True)):
             profile[i + 1] = hu[depth, row, max(0, edge - _WALL_VOXELS) : edge].max(initial=-1000.0)
-        counts.append(len(find_peaks(profile, height=_RIB_HU, prominence=_RIB_PROMINENCE_HU)[0]))
+        counts.append(count_peaks(profile, _RIB_HU, _RIB_PROMINENCE_HU))
     return float(np.median(counts)) if counts else 0.0
+
+
+def count_peaks(profile: np.ndarray, height: float, prominence: float) -> int:
+    """Peaks of a profile (n,) that reach ``height`` and rise ``prominence`` above the valleys beside them.
+
+    As ``scipy.signal.find_peaks``, which takes a second to import; peaks of one height without a valley are one here.
+    """
+    count, climbs, turn = 0, False, profile[0]  # the highest value since the last valley, or the lowest since a peak
+    for value in profile[1:]:
+        if climbs and turn - value >= prominence:
+            count += int(turn >= height)
+            climbs, turn = False, value
+        elif not climbs and value - turn >= prominence:
+            climbs, turn = True, value
+        else:
+            turn = max(turn, value) if climbs else min(turn, value)
+    return count
