@@ -68,6 +68,21 @@ def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def area_interval(
+    scores: np.ndarray, positive: np.ndarray, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of :func:`area_under_curve` over cases, drawn within either kind."""
+    rng = np.random.default_rng(seed)
+    above, below = scores[positive], scores[~positive]
+    kinds = np.repeat([True, False], [len(above), len(below)])
+    areas = [
+        area_under_curve(np.concatenate([rng.choice(above, len(above)), rng.choice(below, len(below))]), kinds)
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(areas, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def _by_class(hits: np.ndarray, totals: np.ndarray) -> dict[str, float]:
     return {
         name: float(hit / total) if total else float("nan")

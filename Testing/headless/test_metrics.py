@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from XrayToCTTraining.classification_metrics import area_under_curve, receiver_operating_curve, score_classes
+from XrayToCTTraining.classification_metrics import (
+    area_interval,
+    area_under_curve,
+    receiver_operating_curve,
+    score_classes,
+)
 from XrayToCTTraining.metrics import cosine, dice, projection_l1, psnr_honest, psnr_x2ct, score_volume, ssim
 from XrayToCTTraining.statistics import bootstrap_interval, mcnemar, spread
 from XrayToCTTraining.tissue_masks import tissue_masks
@@ -126,3 +131,17 @@ def test_a_bootstrap_interval_covers_the_mean_about_as_often_as_it_says():
 def test_spread_is_the_sample_deviation():
     assert spread([1.0, 2.0, 4.0]) == pytest.approx((7 / 3, np.std([1, 2, 4], ddof=1)))
     assert spread([5.0]) == (5.0, 0.0)
+
+
+def test_the_interval_of_an_area_is_as_wide_as_theory_says_and_a_point_where_nothing_overlaps():
+    rng = np.random.default_rng(0)
+    positive = np.repeat([True, False], [90, 60])
+    scores = rng.normal(size=150) + positive
+    area = area_under_curve(scores, positive)
+    low, high = area_interval(scores, positive)
+    # Hanley and McNeil, Radiology 143:29, 1982
+    first, second = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (area * (1 - area) + 89 * (first - area**2) + 59 * (second - area**2)) / (90 * 60)
+    assert low < area < high
+    assert high - low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.2)
+    assert area_interval(positive.astype(float), positive) == (1, 1)

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import mannwhitneyu
 
 from XrayToCTLib.classifier import FINDINGS
+from XrayToCTLib.evidence import on_real_radiographs
+from XrayToCTLib.marking import TB_NOTICE, class_notices
 from XrayToCTLib.models import find, load_xray_classifier, verify
 from XrayToCTLib.xray_classifier import SHADOWS, XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix
@@ -176,6 +179,29 @@ def test_evaluate_styles_sees_the_same_patients_through_other_devices(cohort, ru
     assert "| ward (real-b) |" in told.stdout
 
 
+def test_sick_are_told_from_healthy_by_the_chance_of_the_right_order_and_the_file_says_so(cohort, run, tmp_path):
+    out = tmp_path / "radiographs"
+    asked = ["evaluate", "radiographs", "--cohort", cohort.folder, "--out", out]
+    told = training(*asked, "--classifier", f"xray={run}")
+    with (out / "cases.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"healthy", "sick"}  # nobody with tuberculosis
+    healthy, sick = ([float(row["healthy"]) for row in rows if row["label"] == label] for label in ("healthy", "sick"))
+    area = mannwhitneyu(healthy, sick).statistic / len(healthy) / len(sick)
+    figures = json.loads((out / "metrics.json").read_text())["radiographs"]
+    assert figures["cases"] == len(rows)
+    assert figures["area"] == pytest.approx(area, abs=0.02)  # four digits make ties
+    assert figures["area_low"] <= figures["area"] <= figures["area_high"]
+    assert f"| xray | {figures['area']:.3f} (" in told.stdout
+    training("export", run, "--name", "judged", "--out", tmp_path, "--data", "Simulated patients.", "--results", out)
+    (warning,) = on_real_radiographs(find(tmp_path / "judged.safetensors"), "X-ray classifier")
+    assert class_notices(["Sizes are nominal.", warning]) == [TB_NOTICE, warning]
+    assert f"area under the curve {figures['area']:.2f}" in warning
+    nobody = training(*asked, "--classifier", f"xray={run}", "--origin", "elsewhere", check=False)
+    assert nobody.returncode == 3
+    assert "has not both healthy and sick cases" in nobody.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -192,7 +218,7 @@ def test_settings_that_do_not_go_together_are_refused_in_a_sentence(cohort, tmp_
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
-def test_evaluate_styles_refuses_what_is_no_x_ray_classifier(cohort, tmp_path):
+def test_evaluations_refuse_a_classifier_that_sees_something_else(cohort, tmp_path):
     training(
         *("fit", "ct-classifier", "--preset", "test", "--size", 32, "--volumes", "true"),
         *("--cohort", cohort.folder, "--run", tmp_path / "ct"),
@@ -203,4 +229,10 @@ def test_evaluate_styles_refuses_what_is_no_x_ray_classifier(cohort, tmp_path):
     )
     assert refused.returncode == 3
     assert "no X-ray classifier" in refused.stderr
+    blind = training(
+        *("evaluate", "radiographs", "--cohort", cohort.folder, "--classifier", tmp_path / "ct", "--out", out),
+        check=False,
+    )
+    assert blind.returncode == 3
+    assert "sees volumes; give the --generator" in blind.stderr
     assert not out.exists()

@@ -19,7 +19,7 @@ from XrayToCTLib.classifier import CTClassifier, classify, probabilities, raw_sc
 from XrayToCTLib.devices import device_failures
 from XrayToCTLib.hounsfield import HU_RANGE
 from XrayToCTLib.lung_zones import MARGIN_MM, LungZones, lung_zones
-from XrayToCTLib.marking import TB_NOTICE, class_words
+from XrayToCTLib.marking import REAL_RADIOGRAPHS, TB_NOTICE, class_words
 from XrayToCTLib.models import ModelInfo
 from XrayToCTLib.plausibility import Lungs
 from XrayToCTLib.saliency import saliency_maps, scaled
@@ -184,7 +184,7 @@ def find_evidence(
 
 
 def classifier_warnings(info: ModelInfo) -> list[str]:
-    """What must stand beside the classes: where they come from, and how often they were right on simulated patients."""
+    """What must stand beside the classes: where they come from, and how often they were right, on whom."""
     warnings = [TB_NOTICE]
     metrics = info.metadata.get("metrics")
     tested = metrics.get("generated") if isinstance(metrics, dict) else None
@@ -194,7 +194,22 @@ def classifier_warnings(info: ModelInfo) -> list[str]:
             f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
             "guessing is right in 33%."
         )
-    return warnings
+    return [*warnings, *on_real_radiographs(info, "CT classifier")]
+
+
+def on_real_radiographs(info: ModelInfo, name: str) -> list[str]:
+    """How well a classifier told sick from healthy patients on real radiographs: a sentence, if that was measured."""
+    metrics = info.metadata.get("metrics")
+    parts = [metrics, *metrics.values()] if isinstance(metrics, dict) else []
+    for part in parts:
+        found = part.get("radiographs") if isinstance(part, dict) else None
+        if isinstance(found, dict) and all(isinstance(found.get(key), float) for key in ("area", "area_low")):
+            how = "no better than" if found["area_low"] <= 0.5 else "better than"
+            return [
+                f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {name} told the two apart {how} guessing: area "
+                f"under the curve {found['area']:.2f}, where guessing has 0.50."
+            ]
+    return []
 
 
 def _wiped(batch: Tensor, inside: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 #: DICOM series description, node name and picture caption; at most 64 characters (DICOM LO).
@@ -29,6 +29,9 @@ NIFTI_FIELD, NIFTI_MARK = "aux_file", "XrayToCT"
 
 #: Stands wherever the three classes are shown.
 TB_NOTICE = "The TB class was learned from simulated lesions only and was never validated on patients."
+
+#: How the sentence begins that tells what a classifier is worth on real radiographs.
+REAL_RADIOGRAPHS = "On real radiographs"
 
 _CLASS_WORDS = {"sick": "sick, not TB", "tb": "TB"}
 
@@ -72,3 +75,8 @@ def class_words(name: str) -> str:
 def is_marked(metadata: Mapping[str, object]) -> bool:
     """Whether the metadata of a picture or a volume say that a program made it."""
     return str(metadata.get(MARK, "")).strip().upper() == "YES"
+
+
+def class_notices(warnings: Iterable[str]) -> list[str]:
+    """What stands beside the classes: :data:`TB_NOTICE`, and what a result's warnings say of real radiographs."""
+    return [TB_NOTICE, *(warning for warning in warnings if warning.startswith(REAL_RADIOGRAPHS))]

@@ -10,7 +10,7 @@ import torch
 
 from XrayToCTLib.classifier import probabilities, temperature_of
 from XrayToCTLib.devices import device_failures
-from XrayToCTLib.evidence import classifier_batch
+from XrayToCTLib.evidence import classifier_batch, on_real_radiographs
 from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.models import installed, load_joint_classifier, load_xray_classifier
@@ -23,12 +23,16 @@ _NAMES = {"ct": "CT classifier", "xray": "X-ray classifier", "joint": "Joint cla
 
 @dataclass(frozen=True)
 class OtherClassifiers:
-    """In evaluation mode, moved to a device when used; None where it is not installed. Temperatures: 1 without one."""
+    """In evaluation mode, moved to a device when used; None where it is not installed. Temperatures: 1 without one.
+
+    ``warnings``: what must stand beside their classes.
+    """
 
     xray: XrayClassifier | None = None
     joint: JointClassifier | None = None
     xray_temperature: float = 1.0
     joint_temperature: float = 1.0
+    warnings: tuple[str, ...] = ()
 
 
 def load_other_classifiers() -> OtherClassifiers:
@@ -38,11 +42,13 @@ def load_other_classifiers() -> OtherClassifiers:
         ModelError: a model is damaged.
     """
     xray, joint = installed("xray_classifier"), installed("joint_classifier")
+    named = [(info, name) for info, name in ((xray, _NAMES["xray"]), (joint, _NAMES["joint"])) if info]
     return OtherClassifiers(
         xray=load_xray_classifier(xray) if xray else None,
         joint=load_joint_classifier(joint) if joint else None,
         xray_temperature=(temperature_of(xray.metadata) if xray else None) or 1.0,
         joint_temperature=(temperature_of(joint.metadata) if joint else None) or 1.0,
+        warnings=tuple(warning for info, name in named for warning in on_real_radiographs(info, name)),
     )
 
 

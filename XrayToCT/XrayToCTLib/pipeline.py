@@ -226,6 +226,7 @@ def _generate(
             evidence = find_evidence(models.classifier, volume, chest.lungs, temperature, models.device)
             warnings += classifier_warnings(models.classifier_info)
         others = other_classes(models.others, prepared.radiograph, image, volume, models.device)
+        warnings += models.others.warnings
     with stage("check"):
         checks = check_chest(chest)
     return Prediction(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from XrayToCTLib.atomic_write import write_bytes_atomically
-from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, class_words
+from XrayToCTLib.marking import SYNTHETIC_NOTICE, TB_NOTICE, class_notices, class_words
 from XrayToCTLib.report_style import STYLE
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -246,9 +246,10 @@ def _classes(report: Report) -> str:
         f"Scores of a network on a synthetic CT. They add up to 1 by construction, {calibrated}, and are neither "
         "a patient's risk nor a diagnosis."
     )
+    told = "<br>".join(map(_text, class_notices(report.warnings)))
     return _section(
         title,
-        "\n".join(bars) + f'\n<p class="caution">{_text(TB_NOTICE)}</p>\n<p class="note">{_text(note)}</p>',
+        "\n".join([*bars, f'<p class="caution">{told}</p>', f'<p class="note">{_text(note)}</p>']),
     )
 
 

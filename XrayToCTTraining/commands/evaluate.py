@@ -13,6 +13,7 @@ from XrayToCTTraining.commands import (
     evaluate_curves,
     evaluate_fidelity,
     evaluate_input_check,
+    evaluate_radiographs,
     evaluate_refinement,
     evaluate_styles,
     evaluate_tables,
@@ -27,6 +28,8 @@ EXAMPLES = """examples:
   %(prog)s classification --cohort runs/tbx11k --out results/classes \\
     --classifier ct=runs/ct-0 --classifier ct=runs/ct-1 --classifier xray=runs/xray-0
   %(prog)s styles --cohort runs/cohort --run runs/xray-0 --out results/styles
+  %(prog)s radiographs --cohort runs/real --classifier ct=runs/ct-0 --classifier xray=runs/xray-0 \\
+    --generator runs/compact --out results/radiographs
   %(prog)s cohort --cohort runs/cohort --reference chest.nii.gz --out results/cohort
   %(prog)s uncertainty --cohort runs/cohort --run runs/compact --out results/uncertainty
   %(prog)s refinement --cohort runs/real --run runs/compact --limit 20 --out results/refinement
@@ -83,6 +86,11 @@ TASKS = {
         "classifiers of radiographs, of CT volumes and of both, over runs; a temperature for `export`",
         evaluate_classification.add_arguments,
         evaluate_classification.run,
+    ),
+    "radiographs": Task(
+        "whether classifiers tell sick from healthy patients on real radiographs",
+        evaluate_radiographs.add_arguments,
+        evaluate_radiographs.run,
     ),
     "styles": Task(
         "an X-ray classifier on the same patients as different devices see them",

@@ -6,7 +6,7 @@ import qt
 
 from XrayToCTLib.hounsfield import WINDOWS
 from XrayToCTLib.layouts import READING_LAYOUT, READING_VIEWS, show_in_view
-from XrayToCTLib.marking import TB_NOTICE, class_words
+from XrayToCTLib.marking import class_notices, class_words
 from XrayToCTLib.overlays import apply_window, show_overlay, show_rendering
 from XrayToCTLib.panel.choices import ChoiceBox
 from XrayToCTLib.panel.context import PanelContext
@@ -86,7 +86,8 @@ class ReadSection:
         layout = self._ui.classBars.layout()
         while layout.rowCount():
             layout.removeRow(0)
-        say(self._ui.classNotice, TB_NOTICE if summary.classes else "There is no result with classes yet.")
+        told = " ".join(class_notices(summary.warnings))
+        say(self._ui.classNotice, told if summary.classes else "There is no result with classes yet.")
         for kind, values in (("class", summary.classes), ("finding", summary.findings)):
             if kind == "finding" and values:
                 layout.addRow(qt.QLabel("Findings, each by itself:"))
