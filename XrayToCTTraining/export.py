@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from XrayToCTLib.atomic_write import write_bytes_atomically
 from XrayToCTLib.classifier import CTClassifier, classifier_input, temperature_of
 from XrayToCTLib.errors import UnsuitableInput
+from XrayToCTLib.evidence import on_real_radiographs
 from XrayToCTLib.generators import network_of
 from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.models import save_model
@@ -149,11 +150,12 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
     evidence = [read_evidence(folder) for folder in results]
     metrics = evidence[0].metrics if evidence else {}
     metrics |= {part.folder.name: part.metrics for part in evidence[1:] if part.metrics}
+    limits = [*limits_of(trained.kind, trained.settings), *on_real_radiographs(trained.kind, {"metrics": metrics})]
     facts: dict[str, Any] = {
         "training_data": data,
         "metrics": metrics,
         "loss_preset": losses_of(trained.settings),
-        "summary": " ".join(limits_of(trained.kind, trained.settings)),
+        "summary": " ".join(limits),
         "settings": trained.settings,
     }
     if trained.kind == "generator":
@@ -175,7 +177,7 @@ def export_run(run: Path, name: str, out: Path, data: str, results: Sequence[Pat
             paths.append(out / f"{name}-{part.folder.name}-{picture.name}")
             write_bytes_atomically(paths[-1], picture.read_bytes())
             text += f"\n![{words}]({paths[-1].name})\n\n"
-    write_bytes_atomically(card, card_text(name, trained.kind, trained.settings, data, text).encode())
+    write_bytes_atomically(card, card_text(name, trained.kind, limits, trained.settings, data, text).encode())
     if onnx:
         geometry = trained.geometry.to_dict() if trained.geometry else None
         metadata = {"kind": trained.kind, "config": json.loads(json.dumps(asdict(config))), "geometry": geometry}

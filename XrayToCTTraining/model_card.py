@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from XrayToCTLib.marking import TB_NOTICE
@@ -62,13 +63,14 @@ def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
     return (tb, *induced, *LIMITS[kind])
 
 
-def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results: str) -> str:
+def card_text(name: str, kind: str, limits: Sequence[str], settings: dict[str, Any], data: str, results: str) -> str:
     """Markdown.
 
     Args:
+        limits: sentences, those of :func:`limits_of` among them.
         settings: of the fit. data: a sentence on what the network was trained on. results: tables, Markdown.
     """
-    limits = "\n".join(f"- {sentence}" for sentence in limits_of(kind, settings))
+    known_limits = "\n".join(f"- {sentence}" for sentence in limits)
     lines = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in settings.items())
     figures = re.sub("^# ", "### ", results, flags=re.MULTILINE) if results else "Not evaluated.\n"
     return f"""# {name}
@@ -78,7 +80,7 @@ def card_text(name: str, kind: str, settings: dict[str, Any], data: str, results
 **Synthetic output: not for diagnostic use.**
 
 ## Limits and known failures
-{limits}
+{known_limits}
 
 ## Data
 {data}

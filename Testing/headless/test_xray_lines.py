@@ -194,7 +194,9 @@ def test_sick_are_told_from_healthy_by_the_chance_of_the_right_order_and_the_fil
     assert figures["area_low"] <= figures["area"] <= figures["area_high"]
     assert f"| xray | {figures['area']:.3f} (" in told.stdout
     training("export", run, "--name", "judged", "--out", tmp_path, "--data", "Simulated patients.", "--results", out)
-    (warning,) = on_real_radiographs(find(tmp_path / "judged.safetensors"), "X-ray classifier")
+    info = find(tmp_path / "judged.safetensors")
+    (warning,) = on_real_radiographs(info.kind, info.metadata)
+    assert warning in info.card
     assert class_notices(["Sizes are nominal.", warning]) == [TB_NOTICE, warning]
     assert f"area under the curve {figures['area']:.2f}" in warning
     nobody = training(*asked, "--classifier", f"xray={run}", "--origin", "elsewhere", check=False)

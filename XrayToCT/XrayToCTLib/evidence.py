@@ -30,6 +30,11 @@ ZONES_ARE = (
     "evidence (Grad-CAM, blurred over centimetres), not where disease was seen; findings were learned from simulated "
     "lesions only."
 )
+_NAMES = {
+    "ct_classifier": "CT classifier",
+    "xray_classifier": "X-ray classifier",
+    "joint_classifier": "joint classifier",
+}
 _WORTH_NAMING = 0.1  # score of a finding
 _TISSUE = (1024 - 400) / HU_RANGE  # network value; less is air
 _NOT_MEASURED = "not tested: no two lungs were found in the volume."
@@ -194,20 +199,24 @@ def classifier_warnings(info: ModelInfo) -> list[str]:
             f"The classifier was right in {accuracy:.0%} of simulated test patients seen through generated CTs, where "
             "guessing is right in 33%."
         )
-    return [*warnings, *on_real_radiographs(info, "CT classifier")]
+    return [*warnings, *on_real_radiographs(info.kind, info.metadata)]
 
 
-def on_real_radiographs(info: ModelInfo, name: str) -> list[str]:
-    """How well a classifier told sick from healthy patients on real radiographs: a sentence, if that was measured."""
-    metrics = info.metadata.get("metrics")
+def on_real_radiographs(kind: str, metadata: Mapping[str, Any]) -> list[str]:
+    """How well a classifier told sick from healthy patients on real radiographs: a sentence, if that was measured.
+
+    Args:
+        kind: ct_classifier, xray_classifier or joint_classifier. metadata: of its model file.
+    """
+    metrics = metadata.get("metrics")
     parts = [metrics, *metrics.values()] if isinstance(metrics, dict) else []
     for part in parts:
         found = part.get("radiographs") if isinstance(part, dict) else None
         if isinstance(found, dict) and all(isinstance(found.get(key), float) for key in ("area", "area_low")):
             how = "no better than" if found["area_low"] <= 0.5 else "better than"
             return [
-                f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {name} told the two apart {how} guessing: area "
-                f"under the curve {found['area']:.2f}, where guessing has 0.50."
+                f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {_NAMES[kind]} told the two apart {how} guessing: "
+                f"area under the curve {found['area']:.2f}, where guessing has 0.50."
             ]
     return []
 

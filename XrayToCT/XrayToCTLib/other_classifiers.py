@@ -42,13 +42,13 @@ def load_other_classifiers() -> OtherClassifiers:
         ModelError: a model is damaged.
     """
     xray, joint = installed("xray_classifier"), installed("joint_classifier")
-    named = [(info, name) for info, name in ((xray, _NAMES["xray"]), (joint, _NAMES["joint"])) if info]
+    there = [info for info in (xray, joint) if info is not None]
     return OtherClassifiers(
         xray=load_xray_classifier(xray) if xray else None,
         joint=load_joint_classifier(joint) if joint else None,
         xray_temperature=(temperature_of(xray.metadata) if xray else None) or 1.0,
         joint_temperature=(temperature_of(joint.metadata) if joint else None) or 1.0,
-        warnings=tuple(warning for info, name in named for warning in on_real_radiographs(info, name)),
+        warnings=tuple(warning for info in there for warning in on_real_radiographs(info.kind, info.metadata)),
     )
 
 
