@@ -55,6 +55,7 @@ def answer(request: dict, made: Path) -> dict:
         return {
             "image": str(output / "preview.png"),
             "size_mm": [285.0, 285.0],
+            "size_is_nominal": "unsized" in str(request["xray"]),
             "view": request["view"] or "PA",
             "warnings": ["Sizes are nominal."],
             "header": {"view": None},

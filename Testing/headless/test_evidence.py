@@ -12,7 +12,7 @@ from scipy import ndimage
 from made_prediction import made_evidence, made_prediction
 from XrayToCTLib import model_folders
 from XrayToCTLib.classifier import CLASSIFIERS, ClassifierConfig, CTClassifier, classify, temperature_of
-from XrayToCTLib.evidence import find_evidence
+from XrayToCTLib.evidence import find_evidence, on_real_radiographs
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.lung_zones import lung_zones
 from XrayToCTLib.models import save_model, verify
@@ -266,3 +266,16 @@ def test_json_and_report_tell_the_same_of_a_class_that_does_not_hold() -> None:
     assert told["zones"]["right_upper"] == {"saliency": 0.2, "findings": {"cavity": 0.2, "effusion": 0.1}}
     assert told["classifiers"]["xray"] == {"healthy": 0.5, "sick": 0.3, "tb": 0.2}
     assert told["classifiers"]["joint"] is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "how"), [(0.35, 0.46, "worse than"), (0.45, 0.56, "no better than"), (0.61, 0.7, "better than")]
+)
+def test_the_sentence_on_real_radiographs_follows_the_interval(low, high, how):
+    figures = {"radiographs": {"cases": 380.0, "area": (low + high) / 2, "area_low": low, "area_high": high}}
+    for metrics in (figures, {"generated": {"accuracy": 0.65}, "films": figures}):
+        (sentence,) = on_real_radiographs("ct_classifier", {"metrics": metrics})
+        assert sentence.startswith("On real radiographs")
+        assert f"the CT classifier told the two apart {how} guessing" in sentence
+    for metrics in ({}, {"radiographs": "good"}, {"radiographs": {"area": 0.9}}, None):
+        assert on_real_radiographs("ct_classifier", {"metrics": metrics}) == []

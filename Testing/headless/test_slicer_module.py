@@ -82,6 +82,13 @@ def test_the_sample_goes_from_one_click_to_all_nodes_in_the_scene(panel) -> None
     assert "Sizes are nominal." in panel.ui.stageLabel.text  # a warning of the result
 
 
+def test_the_preview_of_an_xray_that_tells_no_size_tells_none(panel, xray) -> None:
+    panel.take(named(xray, "unsized.png"))
+    panel.click("previewButton")
+    panel.wait_until_idle()
+    assert panel.ui.previewText.text.splitlines() == ["View PA", "Sizes are nominal."]
+
+
 def test_cancel_ends_the_worker_within_a_second_and_leaves_no_node(panel, xray) -> None:
     before = slicer.mrmlScene.GetNumberOfNodes()
     panel.take(named(xray, "slow.png"))

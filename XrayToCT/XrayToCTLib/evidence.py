@@ -212,8 +212,9 @@ def on_real_radiographs(kind: str, metadata: Mapping[str, Any]) -> list[str]:
     parts = [metrics, *metrics.values()] if isinstance(metrics, dict) else []
     for part in parts:
         found = part.get("radiographs") if isinstance(part, dict) else None
-        if isinstance(found, dict) and all(isinstance(found.get(key), float) for key in ("area", "area_low")):
-            how = "no better than" if found["area_low"] <= 0.5 else "better than"
+        if isinstance(found, dict) and all(isinstance(found.get(f"area{end}"), float) for end in ("", "_low", "_high")):
+            how = "worse than" if found["area_high"] < 0.5 else "no better than"
+            how = "better than" if found["area_low"] > 0.5 else how
             return [
                 f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {_NAMES[kind]} told the two apart {how} guessing: "
                 f"area under the curve {found['area']:.2f}, where guessing has 0.50."

@@ -1,7 +1,7 @@
 """The section X-ray: which one, how it is read, and a preview of what the network sees."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,7 @@ class XraySection:
         picture = qt.QPixmap(result["image"])
         self._ui.previewLabel.setVisible(True)
         self._ui.previewLabel.setPixmap(picture.scaledToWidth(PREVIEW_WIDTH, qt.Qt.SmoothTransformation))
-        lines = [f"View {result['view']}, {size_words(result['size_mm'])}", *result["warnings"]]
-        say(self._ui.previewText, "\n".join(line for line in lines if line))
+        say(self._ui.previewText, preview_words(result))
 
     def _show_failure(self, failure: Failure) -> None:
         self._ui.previewLabel.clear()
@@ -173,9 +172,10 @@ class XraySection:
         self._context.set("crop_right", right)
 
 
-def size_words(size_mm: Sequence[float]) -> str:
-    """(height, width) in mm, in words."""
-    return " x ".join(f"{side:.0f}" for side in size_mm) + " mm"
+def preview_words(result: Mapping[str, Any]) -> str:
+    """View, size where the X-ray tells it, and warnings, of the worker's preview: a line each."""
+    size = "" if result["size_is_nominal"] else ", " + " x ".join(f"{side:.0f}" for side in result["size_mm"]) + " mm"
+    return "\n".join([f"View {result['view']}{size}", *result["warnings"]])
 
 
 def _show_range(widget: Any, low: float, high: float) -> None:
