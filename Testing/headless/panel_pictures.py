@@ -1,7 +1,7 @@
 """Pictures of the panel with the sample's result, all sections open: ``panel_pictures.py FOLDER``.
 
-The real worker makes the result. The panel, and the main window with its views: light and dark, at 1 and 2 device
-pixels a pixel.
+The real worker makes the result. The panel, and the main window in each layout: light and dark, at 1 and 2 device
+pixels a pixel. The follow-up is of one X-ray with itself.
 """
 
 import sys
@@ -20,13 +20,19 @@ def main(folder: Path) -> None:
     wait_until_done(widget)  # with the list of models
     for name in ("sampleButton", "previewButton", "applyButton"):
         press(widget, name)
+    widget.ui.earlierSelector.setCurrentNode(widget.ui.resultSelector.currentNode())
+    press(widget, "applyButton")
+    widget.ui.laterSelector.setCurrentNode(widget.ui.resultSelector.currentNode())
     folder.mkdir(parents=True, exist_ok=True)
     for theme in ("light", "dark"):
         use_theme(theme)
         process_events(50)
         for scale in (1, 2):
             print(screenshot(widget.parent, folder / f"panel-{theme}-{scale}x.png", scale))
-            print(picture_of_window(folder / f"window-{theme}-{scale}x.png", scale))
+        for layout in ("read", "compare", "followUp"):
+            press(widget, "followUpButton" if layout == "followUp" else f"{layout}LayoutButton")
+            for scale in (1, 2):
+                print(picture_of_window(folder / f"{layout}-{theme}-{scale}x.png", scale))
 
 
 if __name__ == "__main__":

@@ -124,6 +124,17 @@ def test_a_network_input_skips_the_preprocessing(run_json, tmp_path):
     assert np.array_equal(shown, np.rint(image * 255).astype(np.uint8))
 
 
+def test_an_xray_gives_the_same_volume_after_another_one_as_alone(run, chest_png, tmp_path):
+    folder = tmp_path / "xrays"
+    folder.mkdir()
+    for name in ("first.png", "second.png"):
+        (folder / name).write_bytes(chest_png.read_bytes())
+    done = run("generate", folder, "-o", tmp_path / "out", "--formats", "npy", "--uncertainty", 2)
+    assert done.returncode == 0, done.stderr
+    first, second = (np.load(path) for path in sorted((tmp_path / "out").glob("*/*.npy")))
+    assert np.array_equal(first, second)
+
+
 BAD_FILES = {
     "lateral.dcm": "lateral",
     "frames.dcm": "frame",

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from XrayToCTLib.finished_generator import FinishedGenerator
+from XrayToCTLib.projection import Geometry
 from XrayToCTLib.uncertainty import Calibration, calibration_of, volume_spread
 from XrayToCTTraining.calibration import Sample, fit_calibration, reliability
 
@@ -65,6 +67,16 @@ def test_the_network_is_as_it_was_and_the_map_repeats(radiograph):
     assert torch.equal(before, torch.random.get_rng_state())
     with pytest.raises(ValueError, match="two samples"):
         volume_spread(network, radiograph, 1)
+
+
+def test_a_part_that_did_not_train_does_not_train_afterwards(radiograph):
+    around = nn.Sequential(Extruder(dropout=0.3).eval())  # itself new, and so in training mode
+    volume_spread(around, radiograph, 2)
+    assert [module.training for module in (around, around[0], around[0].dropout)] == [True, False, False]
+    finished = FinishedGenerator(
+        Extruder().eval(), Geometry(detector_pixels=(SIDE, SIDE)), clear_air=False, consistency=0
+    )
+    assert not finished.training
 
 
 def test_progress_may_cancel(radiograph):

@@ -23,6 +23,7 @@ class FinishedGenerator(nn.Module):
         super().__init__()
         self.network, self.geometry = network, geometry
         self.clear_air, self.consistency = clear_air, consistency
+        self.training = network.training  # a new module trains; around a network that does not, neither does this one
 
     @property
     def config(self) -> Any:

@@ -158,7 +158,7 @@ def volume_spread(
 @contextmanager
 def _dropping(generator: nn.Module, seed: int) -> Iterator[None]:
     """Dropout on, seeded, and afterwards everything as it was."""
-    was_training = generator.training
+    trained_before = {module: module.training for module in generator.modules()}  # parts may differ
     devices = [parameter.device for parameter in generator.parameters() if parameter.is_cuda][:1]
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
@@ -166,7 +166,8 @@ def _dropping(generator: nn.Module, seed: int) -> Iterator[None]:
         try:
             yield
         finally:
-            generator.train(was_training)
+            for module, was_training in trained_before.items():
+                module.training = was_training
 
 
 def _motion(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
