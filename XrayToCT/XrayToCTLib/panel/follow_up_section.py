@@ -18,8 +18,10 @@ from XrayToCTLib.scene import SceneNodes
 
 def change_words(change: Change) -> str:
     """A change in words, with what to keep in mind."""
+    size, word = f"{abs(change.mean_hu):.0f} HU", "denser" if change.mean_hu > 0 else "less dense"
+    how = "as dense as the earlier one" if size == "0 HU" else f"{size} {word}"
     lines = [
-        f"The later synthetic CT is {change.mean_hu:+.0f} HU denser on average; voxels of the body changed by "
+        f"The later synthetic CT is {how} on average; voxels of the body changed by "
         f"{change.mean_absolute_hu:.0f} HU on average.",
     ]
     if change.beyond_error is not None:
