@@ -163,7 +163,7 @@ def test_a_wrong_request_gets_its_code_and_the_worker_goes_on(client, tiny, ches
         change = {key: places.get(value, value) if type(value) is str else value for key, value in change.items()}
         right = {"job": "generate", "xray": chest_png, "output": tmp_path / "out", "model": tiny}
         sent[client.submit({**right, **change})] = name
-    ends = {event["id"]: event for event in events_until_done(client) if event["event"] != "progress"}
+    ends = {event["id"]: event for event in events_until_done(client) if event["event"] in ("result", "error")}
     for number, name in sent.items():
         _, code, word = WRONG[name]
         assert (ends[number]["event"], ends[number].get("code")) == ("error", code), (name, ends[number])
