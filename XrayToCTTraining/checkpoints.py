@@ -34,3 +34,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         raise UnsuitableInput(
             f"{path} is damaged or not a checkpoint of this program; remove it and train again."
         ) from error
+
+
+def weights_under(prefix: str, state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Of a checkpoint's weights those whose names begin with ``prefix``, without it."""
+    return {key.removeprefix(prefix): value for key, value in state["model"].items() if key.startswith(prefix)}

@@ -25,7 +25,7 @@ from XrayToCTLib.classifier import (
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.joint_classifier import JointClassifier, JointClassifierConfig
 from XrayToCTLib.xray_classifier import XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
-from XrayToCTTraining.checkpoints import BEST, load_checkpoint
+from XrayToCTTraining.checkpoints import BEST, load_checkpoint, weights_under
 from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
 from XrayToCTTraining.data.volumes import read_volume
@@ -214,7 +214,7 @@ def trained_classifier(run: Path) -> tuple[Classifier, dict[str, Any]]:
     if state is None or state["record"].get("network") != "classifier":
         raise UnsuitableInput(f"{run} holds no trained classifier; train one with `fit ct-classifier` or its sisters.")
     network = build_classifier(state["record"])
-    network.load_state_dict({key.removeprefix("network."): value for key, value in state["model"].items()})
+    network.load_state_dict(weights_under("network.", state))
     return network.eval(), {**state["record"], "best_epoch": state["epoch"]}
 
 

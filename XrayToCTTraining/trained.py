@@ -10,7 +10,7 @@ from XrayToCTLib.generators import GENERATORS, AnyConfig, ReadyGenerator, build_
 from XrayToCTLib.input_network import InputCheckConfig, InputNetwork
 from XrayToCTLib.projection import Geometry
 from XrayToCTLib.style_transfer import STYLE_TRANSFERS, StyleTransfer
-from XrayToCTTraining.checkpoints import BEST, CHECKPOINT, load_checkpoint
+from XrayToCTTraining.checkpoints import BEST, CHECKPOINT, load_checkpoint, weights_under
 
 
 def trained_generator(checkpoint: Path) -> tuple[ReadyGenerator, Geometry, dict[str, Any]]:
@@ -25,9 +25,7 @@ def trained_generator(checkpoint: Path) -> tuple[ReadyGenerator, Geometry, dict[
         raise UnsuitableInput(f"{path} is not a checkpoint of `fit reconstruction`; train one first.")
     record = state["record"]
     generator = build_generator(generator_config(record["generator"]))
-    prefix = "generator."
-    weights = {key.removeprefix(prefix): v for key, v in state["model"].items() if key.startswith(prefix)}
-    generator.load_state_dict(state["extra"]["averaged"] or weights)
+    generator.load_state_dict(state["extra"]["averaged"] or weights_under("generator.", state))
     geometry = Geometry.from_dict(record["geometry"])
     record |= {name: record.get(name, 0) for name in ("clear_air", "consistency")}  # older runs have neither
     ready = with_finishing(generator, geometry, bool(record["clear_air"]), record["consistency"])
@@ -51,8 +49,7 @@ def trained_style(run: Path) -> tuple[StyleTransfer, dict[str, Any]]:
     if state is None or state["record"].get("network") != "cyclegan":
         raise UnsuitableInput(f"{run} holds no CycleGAN; train one with `fit cyclegan`.")
     network = StyleTransfer(STYLE_TRANSFERS[state["record"]["style"]])
-    prefix = "to_drr."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)})
+    network.load_state_dict(weights_under("to_drr.", state))
     return network.eval(), state["record"]
 
 
@@ -62,5 +59,5 @@ def trained_input_check(run: Path) -> tuple[InputNetwork, dict[str, Any]]:
     if state is None or state["record"].get("network") != "input_check":
         raise UnsuitableInput(f"{run} holds no trained input check; train one with `fit input-check`.")
     network = InputNetwork(InputCheckConfig())
-    network.load_state_dict({key.removeprefix("network."): value for key, value in state["model"].items()})
+    network.load_state_dict(weights_under("network.", state))
     return network.eval(), {**state["record"], "best_epoch": state["epoch"]}

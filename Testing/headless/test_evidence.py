@@ -279,3 +279,4 @@ def test_the_sentence_on_real_radiographs_follows_the_interval(low, high, how):
         assert f"the CT classifier told the two apart {how} guessing" in sentence
     for metrics in ({}, {"radiographs": "good"}, {"radiographs": {"area": 0.9}}, None):
         assert on_real_radiographs("ct_classifier", {"metrics": metrics}) == []
+    assert on_real_radiographs("generator", {"metrics": figures}) == []

@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from XrayToCTLib.models import find, load_xray_classifier, verify
 from XrayToCTLib.xray_classifier import SHADOWS, XRAY_CLASSIFIERS, XrayClassifier, XrayClassifierConfig
 from XrayToCTTraining.augmentation import cut_and_mix
 from XrayToCTTraining.classifiers import trained_classifier
-from XrayToCTTraining.data.cohort import Cohort, open_cohort
+from XrayToCTTraining.data.cohort import Cohort, open_cohort, write_manifest
 from XrayToCTTraining.data.lines import Lines, lines_of, posed_lines, read_lines, shadow_targets, write_lines
 from XrayToCTTraining.data.samples import geometry_of, radiograph_of
 from XrayToCTTraining.losses import shadows_loss
@@ -179,9 +181,16 @@ def test_evaluate_styles_sees_the_same_patients_through_other_devices(cohort, ru
     assert "| ward (real-b) |" in told.stdout
 
 
+def as_if_real(cohort: Cohort, folder: Path) -> Path:
+    """The cohort, its radiographs called real."""
+    shutil.copytree(cohort.folder, folder)
+    write_manifest(folder, [replace(case, domain="real") for case in cohort.cases])
+    return folder
+
+
 def test_sick_are_told_from_healthy_by_the_chance_of_the_right_order_and_the_file_says_so(cohort, run, tmp_path):
     out = tmp_path / "radiographs"
-    asked = ["evaluate", "radiographs", "--cohort", cohort.folder, "--out", out]
+    asked = ["evaluate", "radiographs", "--cohort", as_if_real(cohort, tmp_path / "real"), "--out", out]
     told = training(*asked, "--classifier", f"xray={run}")
     with (out / "cases.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -199,9 +208,10 @@ def test_sick_are_told_from_healthy_by_the_chance_of_the_right_order_and_the_fil
     assert warning in info.card
     assert class_notices(["Sizes are nominal.", warning]) == [TB_NOTICE, warning]
     assert f"area under the curve {figures['area']:.2f}" in warning
-    nobody = training(*asked, "--classifier", f"xray={run}", "--origin", "elsewhere", check=False)
-    assert nobody.returncode == 3
-    assert "has not both healthy and sick cases" in nobody.stderr
+    for others in (["--origin", "elsewhere"], ["--cohort", cohort.folder]):  # simulated ones are not called real
+        nobody = training(*asked, "--classifier", f"xray={run}", *others, check=False)
+        assert nobody.returncode == 3
+        assert "has not both healthy and sick patients with real radiographs" in nobody.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,7 +242,8 @@ def test_evaluations_refuse_a_classifier_that_sees_something_else(cohort, tmp_pa
     assert refused.returncode == 3
     assert "no X-ray classifier" in refused.stderr
     blind = training(
-        *("evaluate", "radiographs", "--cohort", cohort.folder, "--classifier", tmp_path / "ct", "--out", out),
+        *("evaluate", "radiographs", "--cohort", as_if_real(cohort, tmp_path / "real")),
+        *("--classifier", tmp_path / "ct", "--out", out),
         check=False,
     )
     assert blind.returncode == 3

@@ -30,7 +30,7 @@ ZONES_ARE = (
     "evidence (Grad-CAM, blurred over centimetres), not where disease was seen; findings were learned from simulated "
     "lesions only."
 )
-_NAMES = {
+CLASSIFIER_NAMES = {
     "ct_classifier": "CT classifier",
     "xray_classifier": "X-ray classifier",
     "joint_classifier": "joint classifier",
@@ -206,18 +206,18 @@ def on_real_radiographs(kind: str, metadata: Mapping[str, Any]) -> list[str]:
     """How well a classifier told sick from healthy patients on real radiographs: a sentence, if that was measured.
 
     Args:
-        kind: ct_classifier, xray_classifier or joint_classifier. metadata: of its model file.
+        kind: of the model; there is no sentence on other kinds than classifiers. metadata: of its file.
     """
     metrics = metadata.get("metrics")
-    parts = [metrics, *metrics.values()] if isinstance(metrics, dict) else []
+    parts = [metrics, *metrics.values()] if isinstance(metrics, dict) and kind in CLASSIFIER_NAMES else []
     for part in parts:
         found = part.get("radiographs") if isinstance(part, dict) else None
         if isinstance(found, dict) and all(isinstance(found.get(f"area{end}"), float) for end in ("", "_low", "_high")):
             how = "worse than" if found["area_high"] < 0.5 else "no better than"
             how = "better than" if found["area_low"] > 0.5 else how
             return [
-                f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {_NAMES[kind]} told the two apart {how} guessing: "
-                f"area under the curve {found['area']:.2f}, where guessing has 0.50."
+                f"{REAL_RADIOGRAPHS}, labelled healthy or sick, the {CLASSIFIER_NAMES[kind]} told the two apart {how} "
+                f"guessing: area under the curve {found['area']:.2f}, where guessing has 0.50."
             ]
     return []
 

@@ -10,7 +10,7 @@ import torch
 
 from XrayToCTLib.classifier import probabilities, temperature_of
 from XrayToCTLib.devices import device_failures
-from XrayToCTLib.evidence import classifier_batch, on_real_radiographs
+from XrayToCTLib.evidence import CLASSIFIER_NAMES, classifier_batch, on_real_radiographs
 from XrayToCTLib.joint_classifier import JointClassifier
 from XrayToCTLib.marking import TB_NOTICE, class_words
 from XrayToCTLib.models import installed, load_joint_classifier, load_xray_classifier
@@ -18,7 +18,6 @@ from XrayToCTLib.radiograph import Radiograph, network_input
 from XrayToCTLib.xray_classifier import XrayClassifier
 
 Scores = dict[str, float]
-_NAMES = {"ct": "CT classifier", "xray": "X-ray classifier", "joint": "Joint classifier"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ def other_classes(
 
 def side_by_side_sentence(results: Mapping[str, Scores | None]) -> str:
     """The scores of ``ct``, ``xray`` and ``joint`` in words; "not installed" for a classifier that is not."""
-    parts = [f"{_NAMES[name]}: {_in_words(scores)}." for name, scores in results.items()]
+    names = {name: CLASSIFIER_NAMES[f"{name}_classifier"] for name in results}
+    parts = [f"{names[name][:1].upper()}{names[name][1:]}: {_in_words(scores)}." for name, scores in results.items()]
     return " ".join([*parts, TB_NOTICE])
 
 

@@ -30,7 +30,7 @@ Nobody of these patients is known to have tuberculosis.
 
 
 def add_arguments(own: argparse.ArgumentParser) -> None:
-    own.add_argument("--cohort", type=Path, required=True, help="radiographs labelled healthy or sick, of any split")
+    own.add_argument("--cohort", type=Path, required=True, help="real radiographs labelled healthy or sick")
     own.add_argument(
         "--classifier", action="append", required=True, metavar="NAME=RUN", help="a run, or a checkpoint; repeatable"
     )
@@ -42,10 +42,13 @@ def add_arguments(own: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes ``summary.md``, ``cases.csv`` and, of the first classifier, the figures for ``export``."""
     whole = open_cohort(options.cohort)
-    cases = tuple(c for c in whole.cases if c.label in ("healthy", "sick") and c.origin.startswith(options.origin))
+    real = (case for case in whole.cases if case.domain == "real" and case.origin.startswith(options.origin))
+    cases = tuple(case for case in real if case.label in ("healthy", "sick"))
     ill = np.array([case.label == "sick" for case in cases], dtype=bool)
     if ill.all() or not ill.any():
-        raise UnsuitableInput(f"{options.cohort} has not both healthy and sick cases there; give others.")
+        raise UnsuitableInput(
+            f"{options.cohort} has not both healthy and sick patients with real radiographs there; give others."
+        )
     cohort = replace(whole, cases=cases)
     table, rows, figures = [], [], []
     for entry in options.classifier:
