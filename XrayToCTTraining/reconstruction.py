@@ -44,6 +44,7 @@ from XrayToCTTraining.losses import (
 )
 from XrayToCTTraining.metrics import mean_scores, score_volume
 from XrayToCTTraining.picture_grid import picture_grid
+from XrayToCTTraining.slice_discriminator import SliceDiscriminator
 from XrayToCTTraining.trained import generator_config
 
 
@@ -54,6 +55,7 @@ class ReconstructionFit:
     Args:
         generator: name of a configuration: paper, paper-64, compact, compact-64 or test.
         initial: name or file of a model of that configuration whose weights are the first ones.
+        discriminator: patches (X2CT's 3D PatchGAN) or slices (ours, of single slices in three directions).
         discriminator_filters: channels of D's hidden convolutions.
         epochs: of stage 1, on pairs.
         induction_epochs: of stage 2, radiographs and pairs in turn.
@@ -88,6 +90,7 @@ class ReconstructionFit:
 
     generator: str = "paper"
     initial: str = ""
+    discriminator: Literal["patches", "slices"] = "patches"
     discriminator_filters: tuple[int, ...] = (64, 128, 256, 512)
     epochs: int = 90
     induction_epochs: int = 10
@@ -131,9 +134,7 @@ class Reconstruction(Recipe):
         self.generator = build_generator(generator_config(fit.generator))
         self.generator.set_dropout(fit.dropout)
         self.generator.gradient_checkpointing = fit.gradient_checkpointing
-        self.discriminator = (
-            Discriminator(DiscriminatorConfig(tuple(fit.discriminator_filters))) if fit.weights.adversarial else None
-        )
+        self.discriminator = _discriminator(fit) if fit.weights.adversarial else None
         if fit.initial_std:
             _draw_weights(self, fit.initial_std)
         if fit.initial:
@@ -328,6 +329,11 @@ def fit_reconstruction(
     record = {"network": "generator", **asdict(fit), "geometry": recipe.geometry.to_dict()}
     record |= {"pairs": len(recipe.pair_cases), "radiographs": len(recipe.xray_cases)}
     train(recipe, run, engine, record, start)
+
+
+def _discriminator(fit: ReconstructionFit) -> nn.Module:
+    filters = tuple(fit.discriminator_filters)
+    return SliceDiscriminator(filters) if fit.discriminator == "slices" else Discriminator(DiscriminatorConfig(filters))
 
 
 def _initial_weights(model: str, config: AnyConfig) -> dict[str, Tensor]:
