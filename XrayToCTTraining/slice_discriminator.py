@@ -26,12 +26,15 @@ class SliceDiscriminator(nn.Module):
         filters: channels of the hidden convolutions; all but the last of them halve the resolution.
     """
 
+    lowest: Tensor
+    span: Tensor
+
     def __init__(self, filters: tuple[int, ...]) -> None:
         super().__init__()
         self.planes = nn.ModuleList(_patch_scores(1 + len(WINDOWS_HU), filters) for _ in range(3))
         limits = (torch.tensor(WINDOWS_HU) + HU_OFFSET) / HU_RANGE
         self.register_buffer("lowest", limits[:, 0].view(1, -1, 1, 1, 1), persistent=False)
-        self.register_buffer("range", (limits[:, 1] - limits[:, 0]).view(1, -1, 1, 1, 1), persistent=False)
+        self.register_buffer("span", (limits[:, 1] - limits[:, 0]).view(1, -1, 1, 1, 1), persistent=False)
 
     def forward(self, radiograph: Tensor, volume: Tensor) -> Tensor:
         """radiograph (N, 1, S, S) and volume (N, 1, S, S, S), both in [0, 1], to scores (3, slices, 1, s, s).
@@ -39,7 +42,7 @@ class SliceDiscriminator(nn.Module):
         The radiograph is repeated along D, the direction of the X-rays. Which slices are seen is drawn from PyTorch's
         generator of random numbers.
         """
-        windows = ((volume - self.lowest) / self.range).clamp(0, 1)
+        windows = ((volume - self.lowest) / self.span).clamp(0, 1)
         seen = 2 * torch.cat((radiograph.unsqueeze(2).expand_as(volume), windows), dim=1) - 1
         first = torch.randint(SPACING, (3,)).tolist()
         slices = (seen.movedim(2 + axis, 1)[:, first[axis] :: SPACING].flatten(0, 1) for axis in range(3))
