@@ -1,4 +1,4 @@
-"""The weights of two stages mixed: how much of shape induction to keep is chosen after training, in seconds.
+"""The weights of two stages mixed: how much of a fine-tuning to keep is chosen after training, in seconds.
 
 Along the straight line between a network and what fine-tuning made of it, what was gained falls later than what was
 lost comes back (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").

@@ -14,7 +14,7 @@ COMMANDS = {
     "prepare": "bring CTs and radiographs from public data sets into the one format that trainings read",
     "simulate": "write a cohort of simulated patients (resumes where it stopped)",
     "fit": "train a network (resumes where it stopped)",
-    "blend": "mix the weights of a generator before and after shape induction",
+    "blend": "mix the weights of a generator before and after a fine-tuning",
     "evaluate": "figures, tables and charts of trained networks",
     "reproduce": "run a whole experiment of the paper and set its table beside ours",
     "export": "write weights and model cards for the runtime, or ONNX",

@@ -27,6 +27,10 @@ _SPREAD = (
     "radiograph is forced, and no evidence that the volume is right; nor is a closed chest wall, for near the lungs "
     "tissue is kept from becoming air."
 )
+_SHARPENED = (
+    "Part of what it learned is to look like a CT (adversarial loss): ribs, vertebrae and vessels may be drawn sharply "
+    "where the radiograph does not tell where they lie. A sharp edge is no more certain than a blurred one."
+)
 _NO_MORE = "A generated volume does not hold more than its radiograph; small lesions do not survive generation."
 _SHORTCUTS = "It may rest on shortcuts: wherever a class comes from one source only, it learns the source."
 _PATIENTS = "The TB class was never validated by this project; what it means depends on the labels in the data."
@@ -56,11 +60,15 @@ LIMITS = {
 def limits_of(kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
     """Sentences on what a network of this kind, fitted with these settings, cannot do."""
     tb = _PATIENTS if settings.get("tb_from_patients") else TB_NOTICE
-    if kind == "generator" and settings.get("consistency"):
-        induced: tuple[str, ...] = (_SPREAD,)
-    else:
-        induced = (_PAINTED,) if kind == "generator" and settings.get("induction_epochs") else ()
-    return (tb, *induced, *LIMITS[kind])
+    learned: list[str] = []
+    if kind == "generator":
+        if settings.get("weights", {}).get("adversarial"):
+            learned.append(_SHARPENED)
+        if settings.get("consistency"):
+            learned.append(_SPREAD)
+        elif settings.get("induction_epochs"):
+            learned.append(_PAINTED)
+    return (tb, *learned, *LIMITS[kind])
 
 
 def card_text(name: str, kind: str, limits: Sequence[str], settings: dict[str, Any], data: str, results: str) -> str:

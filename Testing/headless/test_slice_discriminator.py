@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from XrayToCTLib.orientation_check import asymmetric_chest
 from XrayToCTTraining.checkpoints import CHECKPOINT
+from XrayToCTTraining.model_card import limits_of
 from XrayToCTTraining.slice_discriminator import SPACING, SliceDiscriminator
 
 SIZE = 32
@@ -62,3 +63,9 @@ def test_a_stopped_fit_with_slices_resumes_to_the_same_bits(tmp_path):
     assert whole["step"] == resumed["step"] > 2
     assert whole["model"].keys() == resumed["model"].keys()
     assert all(torch.equal(whole["model"][key], resumed["model"][key]) for key in whole["model"])
+
+
+def test_the_card_of_a_generator_with_a_discriminator_says_that_sharp_is_not_certain():
+    with_one, without = (limits_of("generator", {"weights": {"adversarial": weight}}) for weight in (1.5, 0.0))
+    assert any("no more certain" in sentence for sentence in with_one)
+    assert len(with_one) == len(without) + 1
