@@ -49,7 +49,7 @@ NOTE = (
 )
 
 
-def truth_table(experiment: Experiment, out: Path) -> str:
+def truth_table(experiment: Experiment, out: Path, strategies: Sequence[str] = STRATEGIES) -> str:
     """A row for each strategy. Writes ``truth.md``, ``truth.csv`` and ``lesions.csv`` to ``out``; returns the former.
 
     Raises:
@@ -59,7 +59,7 @@ def truth_table(experiment: Experiment, out: Path) -> str:
     if not cases:
         raise UnsuitableInput(f"{experiment.xrays.folder} has no test case with a CT; simulate the radiographs.")
     rows, flat, lesions = [], [], []
-    for strategy in (MEAN, *STRATEGIES):
+    for strategy in (MEAN, *strategies):
         runs = [_measured(experiment, strategy, seed, cases) for seed in range(experiment.scale.seeds)]
         means = [{name: _mean([row[name] for row in run["figures"]]) for name in run["figures"][0]} for run in runs]
         scores = [[LesionScore(**score) for score in run["lesions"]] for run in runs]

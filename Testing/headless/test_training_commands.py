@@ -433,6 +433,15 @@ def test_each_strategy_is_measured_against_the_truth(data, experiment):
     assert "lesions: found" in (data / "experiment" / "truth.md").read_text()
 
 
+def test_the_truth_of_some_strategies_has_rows_for_these_alone(data, experiment):
+    training("reproduce", "truth", "--strategies", "induction-10", *experiment)
+    with (data / "experiment" / "truth.csv").open(newline="") as file:
+        assert {row["strategy"] for row in csv.DictReader(file)} == {"mean training volume", "induction-10"}
+    refused = training("reproduce", "table1", "--strategies", "x2ct", *experiment, check=False)
+    assert refused.returncode == 3
+    assert "leave out --strategies" in refused.stderr
+
+
 @pytest.mark.parametrize("what", ["figure1", "figure2", "figure4"])
 def test_a_figure_is_reproduced_from_the_runs_at_hand(data, experiment, what):
     before = {path: path.stat().st_mtime_ns for path in (data / "experiment").rglob("*.pt")}
