@@ -14,6 +14,7 @@ import pytest
 from conftest import REPOSITORY, write_dicom
 from slicer_host import process_events, recorded
 from slicer_panel import settle
+from worker_helpers import is_alive
 from XrayToCTLib import scene_results
 from XrayToCTLib.errors import Cancelled, UnsuitableInput
 from XrayToCTLib.layouts import READING_LAYOUT, STUDY_VIEWS
@@ -97,7 +98,7 @@ def test_cancel_ends_the_worker_within_a_second_and_leaves_no_node(panel, xray) 
     worker = panel.requests("generate")[-1]["pid"]
     began = time.monotonic()
     panel.click("applyButton")
-    panel.wait_for(lambda: not is_running(worker), 10)
+    panel.wait_for(lambda: not is_alive(worker), 10)
     assert time.monotonic() - began < 1.0
     assert panel.ui.applyButton.text == "Apply"
     assert "Cancelled" in panel.ui.stageLabel.text
@@ -353,14 +354,6 @@ def has_notice(view) -> bool:
     """In the next frame."""
     view.renderWindow().InvokeEvent("StartEvent")
     return notice_of(view.renderWindow().GetRenderers().GetFirstRenderer()) is not None
-
-
-def is_running(pid: int) -> bool:
-    state = Path(f"/proc/{pid}/stat")
-    try:
-        return state.read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_module_that_comes_after_slicers_start_has_its_layouts_too(panel) -> None:

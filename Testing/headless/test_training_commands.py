@@ -90,23 +90,24 @@ def test_a_stopped_cyclegan_resumes_with_its_image_pools_to_the_same_bits(data):
     assert all(torch.equal(a, b) for a, b in zip(one["extra"]["drr"], other["extra"]["drr"], strict=True))
 
 
-def test_a_stopped_classifier_resumes_to_the_same_bits(data):
-    options = [
-        "fit",
-        "xray-classifier",
-        "--preset",
-        "test",
-        "--cohort",
-        data / "xrays",
-        "--epochs",
-        2,
-        "--augment",
-        "styles",
-    ]
-    training(*options, "--run", data / "whole-classes")
-    training(*options, "--run", data / "stopped-classes", "--engine.stop_after", 5)
-    training(*options, "--run", data / "stopped-classes")
-    one, other = (torch.load(data / f"{n}-classes" / "checkpoint.pt", weights_only=True) for n in ("whole", "stopped"))
+@pytest.fixture(scope="module")
+def longer(data) -> Path:
+    """An X-ray classifier of two epochs."""
+    run = data / "longer"
+    training(*longer_fit(data), "--run", run)
+    return run
+
+
+def longer_fit(data: Path) -> list[object]:
+    settings = ["--preset", "test", "--epochs", 2, "--augment", "styles"]
+    return ["fit", "xray-classifier", *settings, "--cohort", data / "xrays"]
+
+
+def test_a_stopped_classifier_resumes_to_the_same_bits(data, longer):
+    stopped = data / "stopped"
+    training(*longer_fit(data), "--run", stopped, "--engine.stop_after", 5)
+    training(*longer_fit(data), "--run", stopped)
+    one, other = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (longer, stopped))
     assert all(torch.equal(value, other["model"][key]) for key, value in one["model"].items())
 
 
@@ -175,10 +176,10 @@ def test_evaluation_on_radiographs_needs_no_ct(data):
     assert {row["method"] for row in cases} == {"generator", "mean training volume"}
 
 
-def test_classifiers_are_set_beside_each_other_over_runs(data):
+def test_classifiers_are_set_beside_each_other_over_runs(data, longer):
     out = data / "classes"
     named = [f"--classifier={name}={data / run}" for name, run in (("ct", "ct"), ("xray", "xray"), ("joint", "joint"))]
-    again = f"--classifier=xray={data / 'whole-classes'}"
+    again = f"--classifier=xray={longer}"
     done = training("evaluate", "classification", "--cohort", data / "xrays", "--out", out, *named, again)
     assert "McNemar" in done.stdout
     assert "| xray | 2 |" in done.stdout
