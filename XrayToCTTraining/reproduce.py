@@ -34,6 +34,7 @@ from XrayToCTTraining.reconstruction import ReconstructionFit, fit_reconstructio
 from XrayToCTTraining.strategies import volumes_of
 
 X2CT, CYCLEGAN, INDUCTION, OURS = "x2ct", "x2ct-cyclegan", "induction", "anchored"
+RESTARTED, ANNEALED, INTERLEAVED = "restarted", "annealed", "interleaved"
 LAMBDAS = (0.0, 0.1, 1.0, 10.0, 100.0)
 
 
@@ -51,6 +52,28 @@ class Scale:
 
 OUR_INDUCTION = {"induction": 100.0, "details": 0.3, "anchor": 10.0}
 """Loss weights of the preset ``compact`` in stage 2; ``anchored`` is the paper's strategy with these."""
+
+
+def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
+    """What is trained after stage 1: the paper's ``fit`` as the strategy changes it. None: X2CT's, which has one stage.
+
+    Three controls tell the loss of shape induction from its schedule. ``restarted`` sees no radiographs, only stage 2's
+    fresh Adam and constant learning rate; ``annealed`` is shape induction whose learning rate falls to 0, as X2CT's
+    does; ``interleaved`` takes its steps on radiographs and on pairs in turn.
+    """
+    if weight := lambda_of(strategy):
+        return replace(fit, weights=replace(fit.weights, induction=weight))
+    if strategy == RESTARTED:
+        return replace(fit, weights=replace(fit.weights, induction=0.0))
+    if strategy == ANNEALED:
+        return replace(fit, schedule="cosine")
+    if strategy == INTERLEAVED:
+        return replace(fit, alternate="steps")
+    if strategy == OURS:
+        ours = replace(fit.weights, **OUR_INDUCTION)
+        return replace(fit, weights=ours, normalisation="affine", alternate="steps")
+    return None
+
 
 _SMALL_WEIGHTS = LossWeights(adversarial=0.1, reconstruction=10.0, projection=10.0)
 SCALES = {
@@ -131,16 +154,9 @@ class Experiment:
         first = replace(fit, induction_epochs=0)
         self._fit(first, folder / "stage-1", None)
         start = folder / "stage-1" / f"epoch-{fit.epochs}.pt"
-        if weight := lambda_of(strategy):
-            weights = replace(fit.weights, induction=weight)
-            self._fit(replace(fit, weights=weights), folder / strategy, start)
+        if second := stage_2(strategy, fit):
+            self._fit(second, folder / strategy, start)
             return folder / strategy, None
-        if strategy == OURS:
-            ours = replace(
-                fit, weights=replace(fit.weights, **OUR_INDUCTION), normalisation="affine", alternate="steps"
-            )
-            self._fit(ours, folder / OURS, start)
-            return folder / OURS, None
         whole = replace(fit, epochs=fit.epochs + fit.induction_epochs, induction_epochs=0)
         self._fit(whole, folder / X2CT, start)
         if strategy != CYCLEGAN:

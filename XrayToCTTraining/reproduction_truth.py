@@ -20,14 +20,24 @@ from XrayToCTTraining.data.cohort import Case, Cohort
 from XrayToCTTraining.data.samples import radiograph_of, volume_of
 from XrayToCTTraining.evaluation import mean_training_volume, volume_figures
 from XrayToCTTraining.fidelity import LesionScore, lesion_table, score_lesions
-from XrayToCTTraining.reproduce import CYCLEGAN, LAMBDAS, OURS, X2CT, Experiment, induction
+from XrayToCTTraining.reproduce import (
+    ANNEALED,
+    CYCLEGAN,
+    INTERLEAVED,
+    LAMBDAS,
+    OURS,
+    RESTARTED,
+    X2CT,
+    Experiment,
+    induction,
+)
 from XrayToCTTraining.simulation.stored_lesions import has_lesions, read_lesions
 from XrayToCTTraining.statistics import spread
 from XrayToCTTraining.strategies import Predict, predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
 
 MEAN = "mean training volume"
-STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), OURS)
+STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), RESTARTED, ANNEALED, INTERLEAVED, OURS)
 _FIGURES = {
     "MAE (HU)": "mae_hu",
     "PSNR, honest (dB)": "psnr_honest",
