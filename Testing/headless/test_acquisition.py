@@ -1,7 +1,5 @@
 """Acquisition: physical facts of the simulated devices, the domains, cohorts and their data cards."""
 
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from training_command import training
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.projection import Geometry, attenuation_from_hu, cone_beam_projection, network_from_hu
 from XrayToCTTraining.data.cohort import open_cohort
@@ -391,14 +390,11 @@ def test_a_volume_of_another_size_is_seen_in_the_same_share():
 def test_a_generator_is_fitted_on_a_stream_that_draws_other_patients_each_epoch(tmp_path):
     from XrayToCTTraining.reconstruction import Reconstruction, ReconstructionFit
 
-    command = [sys.executable, "-m", "XrayToCTTraining"]
     stream, run = tmp_path / "stream", tmp_path / "run"
-    subprocess.run(
-        [*command, "simulate", str(stream), "--patients", "400", "--size", "32", "--stream"], check=True, timeout=300
-    )
-    fit = ["fit", "reconstruction", "--preset", "test", "--pairs", str(stream), "--run", str(run), "--epochs", "1"]
-    fit += ["--induction_epochs", "0", "--augment", "styles", "--epoch_cases", "4", "--validation_cases", "1"]
-    subprocess.run([*command, *fit], check=True, timeout=300)
+    training("simulate", stream, "--patients", 400, "--size", 32, "--stream")
+    fit = ["fit", "reconstruction", "--preset", "test", "--pairs", stream, "--run", run, "--epochs", 1]
+    fit += ["--induction_epochs", 0, "--augment", "styles", "--epoch_cases", 4, "--validation_cases", 1]
+    training(*fit)
     assert (run / "checkpoint.pt").is_file()
     recipe = Reconstruction(
         open_cohort(stream), None, ReconstructionFit("test", induction_epochs=0, epoch_cases=4, batch=2)

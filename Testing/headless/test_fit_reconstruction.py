@@ -1,11 +1,9 @@
 """``fit reconstruction`` through real processes: killed and resumed, shared out to two processes, misused."""
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,22 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from training_command import ONE_THREAD, training, training_command
 from XrayToCTLib.consistency import consistent
 from XrayToCTLib.generators import network_of
 from XrayToCTTraining.checkpoints import CHECKPOINT
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
 from XrayToCTTraining.trained import trained_generator
-
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
-
-
-def training(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=check, env=ONE_THREAD)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +60,7 @@ def test_a_run_killed_at_a_random_step_resumes_to_the_same_bits(data, whole, nam
     """Steps 9-12 and 17-20 are on radiographs, 13-16 and 21-24 on pairs."""
     run = data / f"killed-{named}"
     step = random.randint(first, last)
-    process = subprocess.Popen(command(*options(data, run.name)), stderr=subprocess.DEVNULL, env=ONE_THREAD)
+    process = subprocess.Popen(training_command(*options(data, run.name)), stderr=subprocess.DEVNULL, env=ONE_THREAD)
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         if (run / "log.jsonl").is_file() and len(rows_so_far(run)) >= step:

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -16,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asymmetric_body import assert_landmarks_in_place, asymmetric_body, find_landmarks
+from training_command import training
 from XrayToCTLib.dicom_marks import dicom_study
 from XrayToCTLib.dicom_series import write_dicom_series
 from XrayToCTLib.marking import Provenance
@@ -30,9 +29,7 @@ SIZE, VOXEL = 64, 5.0
 
 
 def prepare(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "XrayToCTTraining", "prepare", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, check=check, env=environment)
+    return training("prepare", *arguments, check=check)
 
 
 def left_out(out: Path) -> dict[str, str]:

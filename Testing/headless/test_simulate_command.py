@@ -2,7 +2,6 @@
 
 import csv
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
+from training_command import training
 from XrayToCTLib.errors import UnsuitableInput
 from XrayToCTLib.orientation import network_to_lps
 from XrayToCTTraining.cohort_sheet import varied_cases
@@ -23,11 +23,6 @@ from XrayToCTTraining.tissue_histograms import tissue_histograms
 
 def simulate(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
     return training("simulate", *arguments, check=check)
-
-
-def training(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=check)
 
 
 @pytest.fixture(scope="module")

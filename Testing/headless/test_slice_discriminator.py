@@ -1,12 +1,10 @@
 """The discriminator of slices: what it sees, that it tells a sharp chest from a smeared one, and that a fit resumes."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
 
+from training_command import training
 from XrayToCTLib.orientation_check import asymmetric_chest
 from XrayToCTTraining.checkpoints import CHECKPOINT
 from XrayToCTTraining.model_card import limits_of
@@ -48,9 +46,6 @@ def test_a_smeared_chest_is_told_from_a_sharp_one_after_a_few_steps():
 
 
 def test_a_stopped_fit_with_slices_resumes_to_the_same_bits(tmp_path):
-    def training(*arguments: object) -> None:
-        subprocess.run([sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)], check=True)
-
     def fit(run: str, *options: object) -> dict:
         pairs = ["--pairs", tmp_path / "pairs", "--run", tmp_path / run, "--epochs", 2, "--induction_epochs", 0]
         training("fit", "reconstruction", "--preset", "test", *pairs, "--discriminator", "slices", *options)

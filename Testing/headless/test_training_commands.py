@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ import torch
 from PIL import Image
 
 from asymmetric_body import asymmetric_body
+from training_command import training
 from XrayToCTLib.classifier import temperature_of
 from XrayToCTLib.models import find, load_generator, load_joint_classifier, load_module, verify
 from XrayToCTLib.style_transfer import StyleTransfer, StyleTransferConfig
@@ -26,15 +24,6 @@ from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.export import trained_network
 from XrayToCTTraining.simulation.stored_lesions import read_lesions
 from XrayToCTTraining.trained import trained_generator
-
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def training(*arguments: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD | environment)
-    assert not check or done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

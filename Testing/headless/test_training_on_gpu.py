@@ -1,15 +1,14 @@
 """Training on CUDA: parity with the CPU, mixed precision, and running out of memory; skipped where there is none."""
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from training_command import training
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.simulation.hospital import CohortRequest
 from XrayToCTTraining.simulation.write_cohort import write_cohort
@@ -26,8 +25,7 @@ def data(tmp_path_factory) -> Path:
 
 def fit(data: Path, run: str, *options: object) -> subprocess.CompletedProcess[str]:
     words = ["fit", "reconstruction", "--preset", "test", "--pairs", data / "pairs", "--xrays", data / "pairs"]
-    command = [sys.executable, "-m", "XrayToCTTraining", *map(str, words), "--run", str(data / run), *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NVIDIA_TF32_OVERRIDE": "0"})
+    return training(*words, "--run", data / run, *options, check=False, NVIDIA_TF32_OVERRIDE="0")
 
 
 def losses(run: Path) -> list[dict]:

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
+from training_command import training
 from XrayToCTLib.classifier import FINDINGS
 from XrayToCTLib.evidence import on_real_radiographs
 from XrayToCTLib.marking import TB_NOTICE, class_notices
@@ -29,13 +27,6 @@ from XrayToCTTraining.planted_lesions import ALL_KINDS
 from XrayToCTTraining.simulation.acquisition import CLEAN, Style, acquire
 from XrayToCTTraining.simulation.hospital import CohortRequest
 from XrayToCTTraining.simulation.write_cohort import write_cohort
-
-
-def training(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "XrayToCTTraining", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    assert not check or done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
