@@ -51,7 +51,7 @@ class Scale:
 
 
 OUR_INDUCTION = {"induction": 100.0, "details": 0.3, "anchor": 10.0}
-"""Loss weights of the preset ``compact`` in stage 2; ``anchored`` is the paper's strategy with these."""
+"""Loss weights of the preset ``compact`` in stage 2; ``anchored`` has these, and its schedule."""
 
 
 def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
@@ -71,7 +71,7 @@ def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
         return replace(fit, alternate="steps")
     if strategy == OURS:
         ours = replace(fit.weights, **OUR_INDUCTION)
-        return replace(fit, weights=ours, normalisation="affine", alternate="steps")
+        return replace(fit, weights=ours, normalisation="affine", alternate="steps", schedule="cosine")
     return None
 
 

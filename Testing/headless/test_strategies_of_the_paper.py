@@ -28,7 +28,8 @@ def changes(strategy: str) -> dict[str, object]:
         (INTERLEAVED, {"alternate": "steps"}),
         (
             OURS,
-            {"induction": 100.0, "details": 0.3, "anchor": 10.0, "normalisation": "affine", "alternate": "steps"},
+            {"induction": 100.0, "details": 0.3, "anchor": 10.0}
+            | {"normalisation": "affine", "alternate": "steps", "schedule": "cosine"},
         ),
     ],
 )
