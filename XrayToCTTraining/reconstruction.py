@@ -71,7 +71,7 @@ class ReconstructionFit:
         initial_std: standard deviation of the first weights (0: PyTorch's own initialisation).
         weights: of the losses.
         adversarial_form: paper, or x2ct as in the published code.
-        alternate: in stage 2, whole passes over radiographs and pairs as published, or single steps in turn.
+        alternate: in stage 2, whole passes over radiographs and pairs as published, or steps on both, evenly mixed.
         projection: in shape induction: matched (cone beam of the model's geometry) or mean (the paper's coronal mean).
         normalisation: of projection and radiograph before they are compared: min-max, affine or none.
         augment: none, or styles: each time a CT is seen its radiograph is of a random device.
@@ -165,10 +165,7 @@ class Reconstruction(Recipe):
         xrays = shuffled("xray", self.xray_cases, 1)
         if self.fit_settings.alternate == "passes":
             return xrays + pairs
-        # every step on radiographs is followed by one on pairs; what is left of the longer list comes last
-        in_turn = [batch for both in zip(xrays, pairs, strict=False) for batch in both]
-        shorter = len(in_turn) // 2
-        return in_turn + xrays[shorter:] + pairs[shorter:]
+        return evenly_mixed(xrays, pairs)
 
     def load(self, key: tuple[str, int], rng: np.random.Generator) -> dict[str, Tensor]:
         kind, index = key
@@ -373,6 +370,16 @@ def _subset(cases: tuple[Case, ...], count: int, seed: int) -> tuple[Case, ...]:
         return cases
     chosen = np.random.default_rng((seed, 916)).choice(len(cases), count, replace=False)
     return tuple(cases[i] for i in sorted(chosen))
+
+
+def evenly_mixed(xrays: list, pairs: list) -> list:
+    """Both lists of batches in one, each in its order and at an even pace, with one of pairs last.
+
+    Steps on radiographs alone move tissue along their rays: none may be left without pairs to take that back.
+    """
+    placed = [((place + 1) * len(pairs), 0, batch) for place, batch in enumerate(xrays)]
+    placed += [((place + 1) * len(xrays), 1, batch) for place, batch in enumerate(pairs)]
+    return [batch for _, _, batch in sorted(placed, key=lambda item: item[:2])]
 
 
 def _parts(batch: dict[str, Tensor], count: int) -> list[dict[str, Tensor]]:

@@ -59,7 +59,7 @@ def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
 
     Three controls tell the loss of shape induction from its schedule. ``restarted`` sees no radiographs, only stage 2's
     fresh Adam and constant learning rate; ``annealed`` is shape induction whose learning rate falls to 0, as X2CT's
-    does; ``interleaved`` takes its steps on radiographs and on pairs in turn.
+    does; ``interleaved`` mixes its steps on radiographs and on pairs evenly.
     """
     if weight := lambda_of(strategy):
         return replace(fit, weights=replace(fit.weights, induction=weight))

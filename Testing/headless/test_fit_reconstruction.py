@@ -17,6 +17,7 @@ from XrayToCTLib.generators import network_of
 from XrayToCTTraining.checkpoints import CHECKPOINT
 from XrayToCTTraining.data.cohort import open_cohort
 from XrayToCTTraining.data.samples import radiograph_of
+from XrayToCTTraining.reconstruction import evenly_mixed
 from XrayToCTTraining.trained import trained_generator
 
 
@@ -53,6 +54,14 @@ def test_the_schedule_is_pairs_then_radiographs_and_pairs_in_turn(data, whole):
     losses = [value for row in rows(data / "whole") for name, value in row.items()]
     assert np.isfinite(losses).all()
     assert whole["step"] == 24
+
+
+@pytest.mark.parametrize(
+    ("radiographs", "expected"), [(4, "xpxpxpxp"), (6, "xpxxpxpxxp"), (8, "xxpxxpxxpxxp"), (1, "pppxp"), (0, "pppp")]
+)
+def test_steps_in_turn_spread_the_fewer_among_the_others_and_end_on_pairs(radiographs, expected):
+    batches = evenly_mixed(["x"] * radiographs, ["p"] * 4)
+    assert "".join(batches) == expected
 
 
 @pytest.mark.parametrize(("named", "first", "last"), [("radiographs", 17, 19), ("pairs", 13, 15)])
