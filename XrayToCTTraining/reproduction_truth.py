@@ -78,7 +78,7 @@ def truth_table(experiment: Experiment, out: Path, strategies: Sequence[str] = S
             mean["lesion_found"] = _mean([float(score.found) for score in own])
         lesions += [{"strategy": strategy, **row} for row in lesion_table([score for own in scores for score in own])]
         spreads = {shown: spread([mean[name] for mean in means]) for shown, name in _FIGURES.items()}
-        rows.append({"": strategy, **{shown: f"{m:.3g} ± {round(d, 9):.1g}" for shown, (m, d) in spreads.items()}})
+        rows.append({"": strategy, **{shown: f"{m:.3g} ± {_one_digit(d)}" for shown, (m, d) in spreads.items()}})
         flat += [{"strategy": strategy, "seed": seed, **mean} for seed, mean in enumerate(means)]
     write_csv(out / "truth.csv", flat)
     if lesions:
@@ -132,3 +132,8 @@ def _constant(pairs: Cohort, size: int) -> Callable[[torch.Tensor], torch.Tensor
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
+
+
+def _one_digit(deviation: float) -> str:
+    """Without an exponent, and 0 where nothing but rounding is left."""
+    return f"{float(f'{round(deviation, 9):.1g}'):g}"
