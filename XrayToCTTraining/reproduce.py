@@ -34,7 +34,8 @@ from XrayToCTTraining.reconstruction import ReconstructionFit, fit_reconstructio
 from XrayToCTTraining.strategies import volumes_of
 
 X2CT, CYCLEGAN, INDUCTION, OURS = "x2ct", "x2ct-cyclegan", "induction", "anchored"
-RESTARTED, ANNEALED, INTERLEAVED = "restarted", "annealed", "interleaved"
+RESTARTED, RESTARTED_ANNEALED = "restarted", "restarted-annealed"
+ANNEALED, INTERLEAVED = "annealed", "interleaved"
 LAMBDAS = (0.0, 0.1, 1.0, 10.0, 100.0)
 
 
@@ -57,14 +58,15 @@ OUR_INDUCTION = {"induction": 100.0, "details": 0.3, "anchor": 10.0}
 def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
     """What is trained after stage 1: the paper's ``fit`` as the strategy changes it. None: X2CT's, which has one stage.
 
-    Three controls tell the loss of shape induction from its schedule. ``restarted`` sees no radiographs, only stage 2's
-    fresh Adam and constant learning rate; ``annealed`` is shape induction whose learning rate falls to 0, as X2CT's
-    does; ``interleaved`` mixes its steps on radiographs and on pairs evenly.
+    Four controls tell the loss of shape induction from its schedule. Two see no radiographs, only stage 2's fresh Adam:
+    ``restarted`` with its constant learning rate, ``restarted-annealed`` with one that falls to 0. ``annealed`` is shape
+    induction with the latter; ``interleaved`` mixes its steps on radiographs and on pairs evenly.
     """
     if weight := lambda_of(strategy):
         return replace(fit, weights=replace(fit.weights, induction=weight))
-    if strategy == RESTARTED:
-        return replace(fit, weights=replace(fit.weights, induction=0.0))
+    if strategy in (RESTARTED, RESTARTED_ANNEALED):
+        schedule = fit.schedule if strategy == RESTARTED else "cosine"
+        return replace(fit, weights=replace(fit.weights, induction=0.0), schedule=schedule)
     if strategy == ANNEALED:
         return replace(fit, schedule="cosine")
     if strategy == INTERLEAVED:

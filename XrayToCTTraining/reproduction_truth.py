@@ -27,6 +27,7 @@ from XrayToCTTraining.reproduce import (
     LAMBDAS,
     OURS,
     RESTARTED,
+    RESTARTED_ANNEALED,
     X2CT,
     Experiment,
     induction,
@@ -37,7 +38,8 @@ from XrayToCTTraining.strategies import Predict, predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
 
 MEAN = "mean training volume"
-STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), RESTARTED, ANNEALED, INTERLEAVED, OURS)
+CONTROLS = (RESTARTED, RESTARTED_ANNEALED, ANNEALED, INTERLEAVED)
+STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), *CONTROLS, OURS)
 _FIGURES = {
     "MAE (HU)": "mae_hu",
     "PSNR, honest (dB)": "psnr_honest",

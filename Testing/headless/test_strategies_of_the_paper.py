@@ -5,7 +5,17 @@ from dataclasses import asdict
 import pytest
 
 from XrayToCTTraining.reconstruction import ReconstructionFit
-from XrayToCTTraining.reproduce import ANNEALED, CYCLEGAN, INTERLEAVED, OURS, RESTARTED, X2CT, induction, stage_2
+from XrayToCTTraining.reproduce import (
+    ANNEALED,
+    CYCLEGAN,
+    INTERLEAVED,
+    OURS,
+    RESTARTED,
+    RESTARTED_ANNEALED,
+    X2CT,
+    induction,
+    stage_2,
+)
 
 
 def changes(strategy: str) -> dict[str, object]:
@@ -24,6 +34,7 @@ def changes(strategy: str) -> dict[str, object]:
         (induction(10.0), {}),
         (induction(0.1), {"induction": 0.1}),
         (RESTARTED, {"induction": 0.0}),
+        (RESTARTED_ANNEALED, {"induction": 0.0, "schedule": "cosine"}),
         (ANNEALED, {"schedule": "cosine"}),
         (INTERLEAVED, {"alternate": "steps"}),
         (
