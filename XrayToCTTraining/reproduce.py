@@ -59,8 +59,8 @@ def stage_2(strategy: str, fit: ReconstructionFit) -> ReconstructionFit | None:
     """What is trained after stage 1: the paper's ``fit`` as the strategy changes it. None: X2CT's, which has one stage.
 
     Four controls tell the loss of shape induction from its schedule. Two see no radiographs, only stage 2's fresh Adam:
-    ``restarted`` with its constant learning rate, ``restarted-annealed`` with one that falls to 0. ``annealed`` is shape
-    induction with the latter; ``interleaved`` mixes its steps on radiographs and on pairs evenly.
+    ``restarted`` with its constant learning rate, ``restarted-annealed`` with one that falls to 0. ``annealed`` is
+    shape induction with the latter; ``interleaved`` mixes its steps on radiographs and on pairs evenly.
     """
     if weight := lambda_of(strategy):
         return replace(fit, weights=replace(fit.weights, induction=weight))
