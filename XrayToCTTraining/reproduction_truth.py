@@ -38,8 +38,8 @@ from XrayToCTTraining.strategies import Predict, predictor
 from XrayToCTTraining.tables import markdown_table, write_csv
 
 MEAN = "mean training volume"
+STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), OURS)
 CONTROLS = (RESTARTED, RESTARTED_ANNEALED, ANNEALED, INTERLEAVED)
-STRATEGIES = (X2CT, CYCLEGAN, *(induction(value) for value in LAMBDAS if value), *CONTROLS, OURS)
 _FIGURES = {
     "MAE (HU)": "mae_hu",
     "PSNR, honest (dB)": "psnr_honest",

@@ -44,7 +44,7 @@ def changes(strategy: str) -> dict[str, object]:
         ),
     ],
 )
-def test_a_control_changes_one_thing_of_shape_induction(strategy, expected):
+def test_a_strategy_changes_of_shape_induction_only_what_it_is_for(strategy, expected):
     assert changes(strategy) == expected
 
 

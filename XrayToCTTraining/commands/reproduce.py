@@ -12,7 +12,7 @@ from XrayToCTTraining.engine import Engine
 from XrayToCTTraining.reproduce import CYCLEGAN, SCALES, Experiment, expected_hours
 from XrayToCTTraining.reproduction_figures import figure_1, figure_2, figure_4
 from XrayToCTTraining.reproduction_tables import table_1, table_2
-from XrayToCTTraining.reproduction_truth import STRATEGIES, truth_table
+from XrayToCTTraining.reproduction_truth import CONTROLS, STRATEGIES, truth_table
 
 EXAMPLES = """examples:
   %(prog)s table1 --pairs runs/lidc --xrays runs/tbx11k --out runs/experiment --scale paper --accelerator gpu
@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategies",
         nargs="+",
-        choices=STRATEGIES,
+        choices=(*STRATEGIES, *CONTROLS),
         metavar="STRATEGY",
-        help=f"rows of truth (default: all): {', '.join(STRATEGIES)}",
+        help=f"rows of truth: {', '.join(STRATEGIES)} (default: these); controls: {', '.join(CONTROLS)}",
     )
     parser.add_argument("--pairs", type=Path, required=True, help="cases with CTs")
     parser.add_argument("--xrays", type=Path, required=True, help="radiographs with labels")
